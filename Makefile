@@ -1,0 +1,17 @@
+# Every target works in the active environment; `make setup` fills it.
+.PHONY: setup check test bench
+
+setup:
+	python -m pip install -e ".[dev]"
+
+check:
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+test:
+	pip install -e ".[dev]" && pytest
+
+bench:
+	python benchmarks/tracks.py

@@ -1,0 +1,239 @@
+"""Where: spatial grounding blocks; see :func:`avground.ops.spatial_grounding`."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avground.errors import ConfigError, ShapeError, check_choice
+from avground.ops.spatial_grounding import (
+    COMBINES,
+    NORMALIZES,
+    SIMILARITIES,
+    Combine,
+    Normalize,
+    Similarity,
+    spatial_grounding,
+)
+from avground.shapes import check_shapes
+
+ThresholdUnit = Literal["absolute", "relative"]
+
+
+class Spatial(NamedTuple):
+    r"""What the spatial blocks return.
+
+    Shapes: ``feature`` (\*b, c); ``weights`` (\*b, h, w), which sum to 1 over the map.
+    """
+
+    feature: Tensor
+    weights: Tensor
+
+
+class Temperature(nn.Module):
+    """Learned, positive temperatures, one for the audio query and one for the target.
+
+    Args:
+        start: Value of both before training. Small is sharp: a cosine lies in [-1, 1], so at 1 no cell can weigh more
+            than e squared times another.
+    """
+
+    def __init__(self, start: float = 0.1) -> None:
+        super().__init__()
+        _check_positive("start", start)
+        self.log = nn.Parameter(torch.full((2,), float(start)).log())
+
+    def forward(self) -> Float[Tensor, "2"]:
+        """Return the two temperatures."""
+        return self.log.exp()
+
+
+class _SpatialGrounding(nn.Module):
+    r"""Shared ground of the spatial blocks: :math:`f_v = FC(\tanh [f_{vg}; f_{vi}])` of whatever weights a block makes.
+
+    The map is never projected: where its width differs from the model's, the queries are brought to the map's.
+    """
+
+    def __init__(
+        self, dim: int, visual_dim: int | None, temperature: float | Temperature, similarity: Similarity
+    ) -> None:
+        super().__init__()
+        check_choice("similarity", similarity, SIMILARITIES)
+        if not isinstance(temperature, Temperature):
+            _check_positive("temperature", temperature)
+        self.dim = dim
+        self.visual_dim = dim if visual_dim is None else visual_dim
+        self.similarity: Similarity = similarity
+        self.temperature = temperature
+        self.audio_query = self._query()
+        self.fuse = nn.Linear(2 * self.visual_dim, dim)
+
+    def _query(self) -> nn.Module:
+        return nn.Identity() if self.visual_dim == self.dim else nn.Linear(self.dim, self.visual_dim, bias=False)
+
+    def _temperature(self) -> float | Tensor:
+        return self.temperature() if isinstance(self.temperature, Temperature) else self.temperature
+
+    def _fuse(self, mean: Tensor, attended: Tensor) -> Tensor:
+        fused: Tensor = self.fuse(torch.tanh(torch.cat((mean, attended), dim=-1)))
+        return fused
+
+    def extra_repr(self) -> str:
+        """The settings that are numbers or names, for ``print(model)``."""
+        return ", ".join(
+            f"{k}={v!r}"
+            for k, v in vars(self).items()
+            if isinstance(v, int | float | str) and k[0] != "_" and k != "training"
+        )
+
+
+class AudioVisualSpatialGrounding(_SpatialGrounding):
+    r"""Grounding by sound alone, as in AVST.
+
+    .. math::
+        f_{vi} = f_{vm} \cdot \mathrm{softmax}(f_a^\top f_{vm} / \theta), \quad f_v = FC(\tanh [f_{vg}; f_{vi}])
+
+    Source: AVST (Li et al., 2022), Eqs. 1-2: with the default cosine similarity and :math:`\theta = 1`, cells and
+    sound have unit length.
+
+    Args:
+        dim: Width c of audio and of the result.
+        visual_dim: Channels of the map; None for ``dim``. Where it differs, the audio query is projected to it.
+        temperature: :math:`\theta`, or a :class:`Temperature` to learn it.
+        similarity: ``"cosine"`` or ``"dot"``.
+    """
+
+    def __init__(
+        self,
+        dim: int = 512,
+        visual_dim: int | None = None,
+        *,
+        temperature: float | Temperature = 1.0,
+        similarity: Similarity = "cosine",
+    ) -> None:
+        super().__init__(dim, visual_dim, temperature, similarity)
+
+    def forward(
+        self, audio: Float[Tensor, "*b c"], visual: Float[Tensor, "*b vc h w"], target: Tensor | None = None
+    ) -> Spatial:
+        """Ground every segment.
+
+        Args:
+            audio: Sound feature of each segment.
+            visual: Map of each segment.
+            target: Ignored: it is here so that this block can stand where a target-aware one does.
+
+        Returns:
+            The visual feature :math:`f_v` and the weights of the cells.
+
+        Raises:
+            ShapeError: for example ``visual: expected (*b=(64, 10), 512, h, w), got (64, 10, 14, 14, 512)``.
+        """
+        check_shapes(audio=(audio, f"*b {self.dim}"), visual=(visual, f"*b {self.visual_dim} h w"))
+        grounded = spatial_grounding(
+            self.audio_query(audio), visual, temperature=self._temperature(), similarity=self.similarity
+        )
+        return Spatial(self._fuse(grounded.mean, grounded.attended), grounded.weights)
+
+
+class TargetAwareSpatialGrounding(_SpatialGrounding):
+    r"""Grounding by what is heard and what is asked for.
+
+    .. math::
+        s_a = \mathrm{softmax}(f_a^\top f_{vm}), \quad
+        s_q = \mathrm{softmax}(f_{tgt}^\top f_{vm}), \quad
+        \hat s_q = s_q \, \mathbb{1}[s_q \ge \tau]
+
+    .. math::
+        f_{vi} = f_{vm} \cdot \mathrm{softmax}(s_a \hat s_q), \quad f_v = FC(\tanh [f_{vg}; f_{vi}])
+
+    Source: TJSTG (Jiang and Yin, 2023), Eqs. 4-7. The defaults are the paper's; they cannot point (see
+    :func:`avground.ops.spatial_grounding`); with ``normalize="sum"``, ``similarity="cosine"`` and a :class:`Temperature`
+    they can.
+    The authors' released code has ``combine="sum"``, ``threshold=0.01`` and ``similarity="cosine"``.
+
+    Args:
+        dim: Width c of audio, target and result.
+        visual_dim: Channels of the map; None for ``dim``. Where it differs, both queries are projected to it.
+        threshold: :math:`\tau`, the smallest weight that counts.
+        threshold_unit: ``"absolute"``, or ``"relative"``: the threshold counts in uniform weights 1 / (h w), so that 1
+            means the same on every map. The paper's 0.005 is about 1 / (14 * 14).
+        combine: ``"product"`` or ``"sum"``.
+        normalize: ``"softmax"`` or ``"sum"``.
+        temperature: Divides the scores; a :class:`Temperature` learns it.
+        similarity: ``"dot"`` or ``"cosine"``.
+    """
+
+    def __init__(
+        self,
+        dim: int = 512,
+        visual_dim: int | None = None,
+        *,
+        threshold: float = 0.005,
+        threshold_unit: ThresholdUnit = "absolute",
+        combine: Combine = "product",
+        normalize: Normalize = "softmax",
+        temperature: float | Temperature = 1.0,
+        similarity: Similarity = "dot",
+    ) -> None:
+        super().__init__(dim, visual_dim, temperature, similarity)
+        check_choice("threshold_unit", threshold_unit, ("absolute", "relative"))
+        check_choice("combine", combine, COMBINES)
+        check_choice("normalize", normalize, NORMALIZES)
+        if not threshold >= 0:
+            raise ConfigError(f"threshold: expected a number that is at least 0, got {threshold!r}")
+        self.threshold = threshold
+        self.threshold_unit = threshold_unit
+        self.combine: Combine = combine
+        self.normalize: Normalize = normalize
+        self.target_query = self._query()
+
+    def forward(
+        self,
+        audio: Float[Tensor, "*b c"],
+        visual: Float[Tensor, "*b vc h w"],
+        target: Float[Tensor, "*b c"] | None = None,
+    ) -> Spatial:
+        r"""Ground every segment.
+
+        Args:
+            audio: Sound feature of each segment.
+            visual: Map of each segment.
+            target: Feature of the asked-for thing of each segment, or of each clip: (\*b, c) under audio of
+                (\*b, t, c) serves all t segments. None grounds by sound alone, for training without questions.
+
+        Returns:
+            The visual feature :math:`f_v` and the weights of the cells.
+
+        Raises:
+            ShapeError: for example ``target: expected (64, 10, 512) or (64, 512), got (640, 512)``.
+        """
+        check_shapes(audio=(audio, f"*b {self.dim}"), visual=(visual, f"*b {self.visual_dim} h w"))
+        height, width = visual.shape[-2:]
+        grounded = spatial_grounding(
+            self.audio_query(audio),
+            visual,
+            None if target is None else self.target_query(_for_each_segment(target, audio)),
+            threshold=self.threshold / (height * width) if self.threshold_unit == "relative" else self.threshold,
+            combine=self.combine,
+            normalize=self.normalize,
+            temperature=self._temperature(),
+            similarity=self.similarity,
+        )
+        return Spatial(self._fuse(grounded.mean, grounded.attended), grounded.weights)
+
+
+def _for_each_segment(target: Tensor, audio: Tensor) -> Tensor:
+    """Give every segment the target of its own clip."""
+    if target.shape == audio.shape:
+        return target
+    if audio.ndim >= 2 and target.shape == (*audio.shape[:-2], audio.shape[-1]):
+        return target[..., None, :].expand_as(audio)
+    of_clip = f" or {(*audio.shape[:-2], audio.shape[-1])}" if audio.ndim > 2 else ""
+    raise ShapeError(f"target: expected {tuple(audio.shape)}{of_clip}, got {tuple(target.shape)}")
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ConfigError(f"{name}: expected a number above 0, got {value!r}")

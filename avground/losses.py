@@ -1,0 +1,65 @@
+"""Losses: agreement of two attentions in time, and matching of sound and sight."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avground.ops.divergence import js_divergence
+from avground.ops.weights import normalize_weights
+from avground.shapes import check_shapes
+
+
+class CrossModalSynchronyLoss(nn.Module):
+    r"""How far the attention over what is heard and the attention over what is seen lie apart in time, in nats.
+
+    .. math:: L_{csl} = \mathrm{JS}(w_a \| w_v), \quad \text{averaged over the leading dimensions}
+
+    Rows are normalised here: any two rows of non-negative numbers will do, and only their proportions count. A row of
+    zeros counts as uniform. Exactly symmetric; finite, with finite gradients, at zeros and one-hot rows. Computed in
+    float32 at least, also under autocast.
+
+    Source: TJSTG (Jiang and Yin, 2023), Eqs. 10-12 and 17. The released code optimises something else: see
+    :func:`avground.ops.js_divergence`.
+    """
+
+    def forward(self, audio_weights: Float[Tensor, "*b t"], visual_weights: Float[Tensor, "*b t"]) -> Float[Tensor, ""]:
+        """Compare two rows of weights for each clip.
+
+        Args:
+            audio_weights: Non-negative weights over t segments.
+            visual_weights: As ``audio_weights``, same shape.
+
+        Returns:
+            A scalar in [0, ln 2].
+
+        Raises:
+            ShapeError: if the shapes differ: ``visual_weights: expected (*b=(64,), t=10), got (64, 9)``.
+        """
+        check_shapes(audio_weights=(audio_weights, "*b t"), visual_weights=(visual_weights, "*b t"))
+        return js_divergence(normalize_weights(audio_weights), normalize_weights(visual_weights)).mean()
+
+
+class PairMatchingLoss(nn.Module):
+    r"""Cross-entropy of telling sound and sight of one video from sound and sight of two.
+
+    .. math:: L_s = \mathrm{CE}(y^{match}, \hat y), \quad \text{averaged over positives and negatives}
+
+    Source: TJSTG (Jiang and Yin, 2023), Eq. 21.
+    """
+
+    def forward(self, match_logits: Float[Tensor, "2 *b 2"]) -> Float[Tensor, ""]:
+        """Compute the loss.
+
+        Args:
+            match_logits: Logits of the positives, then of the negatives; class 1 means "same video".
+
+        Returns:
+            A scalar, in nats.
+
+        Raises:
+            ShapeError: if the first or the last dimension is not 2.
+        """
+        check_shapes(match_logits=(match_logits, "2 *b 2"))
+        labels = torch.zeros_like(match_logits[..., 0], dtype=torch.int64)
+        labels[0] = 1
+        return nn.functional.cross_entropy(match_logits.flatten(0, -2), labels.flatten())

@@ -1,0 +1,62 @@
+"""The rows of the paper's ablation tables, each as what it changes in a model or in its objective."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+#: What the objective of a model is where it is not TJSTG's: AVST has no synchrony loss.
+OBJECTIVES: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {"tjstg": {}, "tjstg_sharp": {}, "avst": {"synchrony": 0.0}}
+)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One row of a table of TJSTG (Jiang and Yin, 2023).
+
+    Attributes:
+        table: Number of the table; None for a combination that the paper does not list.
+        row: The row's name there.
+        paper: Accuracy (All, percent) printed there, on MUSIC-AVQA's test set; None if not listed.
+        model: Name of the model it changes.
+        changes: Settings of the model, by name; see :class:`avground.models.ModelConfig`.
+        objective: Weights of the objective, by name.
+    """
+
+    table: int | None
+    row: str
+    paper: float | None
+    model: str = "tjstg"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    objective: Mapping[str, float] = field(default_factory=dict)
+
+
+ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
+    {
+        "full": Ablation(2, "TJSTG", 73.04),
+        "without_target": Ablation(2, "w/o T-A", 72.44, changes={"target": None}),
+        "without_synchrony": Ablation(2, "w/o CSL", 72.28, objective={"synchrony": 0.0}),
+        "without_both": Ablation(2, "w/o T-A and CSL", 71.78, changes={"target": None}, objective={"synchrony": 0.0}),
+        "avst": Ablation(3, "AVST", 71.59, "avst"),
+        "avst_with_target": Ablation(3, "AVST w/ T-A", 72.43, "avst", changes={"target": "hard"}),
+        "avst_with_synchrony": Ablation(3, "AVST w/ CSL", 72.47, "avst", objective={"synchrony": 1.0}),
+        "avst_with_both": Ablation(
+            None, "AVST w/ T-A and CSL", None, "avst", changes={"target": "hard"}, objective={"synchrony": 1.0}
+        ),
+        "target_mean": Ablation(4, "TSG w/ mean", 72.65, changes={"target": "mean"}),
+        "target_max": Ablation(4, "TSG w/ max", 72.70, changes={"target": "max"}),
+        "target_sentence": Ablation(4, "TSG w/ hidden", 72.74, changes={"target": "sentence"}),
+        "target_hard": Ablation(4, "TSG w/ TA", 73.04, changes={"target": "hard"}),
+        "threshold_0.000": Ablation(5, "tau = 0.000", 72.23, changes={"threshold": 0.0}),
+        "threshold_0.002": Ablation(5, "tau = 0.002", 72.65, changes={"threshold": 0.002}),
+        "threshold_0.005": Ablation(5, "tau = 0.005", 73.04, changes={"threshold": 0.005}),
+        "threshold_0.010": Ablation(5, "tau = 0.010", 72.71, changes={"threshold": 0.010}),
+        "concat_av": Ablation(6, "Cat(A;V)", 72.53, changes={"order": "concat_av"}),
+        "concat_va": Ablation(6, "Cat(V;A)", 72.74, changes={"order": "concat_va"}),
+        "interleave_av": Ablation(6, "IL(A;V)", 73.04, changes={"order": "interleave_av"}),
+        "interleave_va": Ablation(6, "IL(V;A)", 73.04, changes={"order": "interleave_va"}),
+        "dual_stream": Ablation(7, "dual stream", 72.89, changes={"stream": "dual"}),
+        "single_stream": Ablation(7, "single stream", 73.04, changes={"stream": "joint"}),
+    }
+)

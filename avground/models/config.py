@@ -1,0 +1,133 @@
+"""The settings of a model as one frozen value, and the parts they stand for."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from torch import nn
+
+from avground.blocks import (
+    AudioVisualSpatialGrounding,
+    DualStreamTemporalGrounding,
+    JointTemporalGrounding,
+    MaxTarget,
+    MeanTarget,
+    NoTarget,
+    SentenceTarget,
+    TargetAware,
+    TargetAwareSpatialGrounding,
+    Temperature,
+)
+from avground.blocks.question import Padding
+from avground.blocks.spatial import ThresholdUnit
+from avground.blocks.temporal import Order
+from avground.errors import ConfigError, check_choice
+from avground.ops.spatial_grounding import Combine, Normalize, Similarity
+
+TargetName = Literal["hard", "straight_through", "soft", "mean", "max", "sentence"]
+TARGETS: tuple[TargetName | None, ...] = ("hard", "straight_through", "soft", "mean", "max", "sentence", None)
+STREAMS = ("joint", "dual")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """All that a model is built from; the defaults are TJSTG as the paper has it.
+
+    Attributes:
+        vocabulary_size: Number of words, padding included.
+        answers: Number of answers.
+        audio_dim: Channels of the audio features.
+        visual_dim: Channels of the visual maps.
+        dim: Width of the model.
+        target: How the target is made of the words: ``"hard"``, ``"straight_through"`` or ``"soft"`` selection
+            (:class:`avground.TargetAware`), ``"mean"``, ``"max"``, ``"sentence"`` (Table 4), or None: by sound alone.
+        threshold: See :class:`avground.TargetAwareSpatialGrounding`, as for the next five.
+        threshold_unit: ``"absolute"`` or ``"relative"``.
+        combine: ``"product"`` or ``"sum"``.
+        normalize: ``"softmax"`` or ``"sum"``.
+        temperature: A number, or ``"learned"`` (from 0.1).
+        similarity: ``"dot"`` or ``"cosine"``.
+        stream: ``"joint"`` or ``"dual"`` (Table 7): which temporal block.
+        order: Of the joint stream (Table 6); see :class:`avground.JointTemporalGrounding`.
+        heads: Heads of the temporal attention.
+        dropout: Share dropped in the temporal block.
+        answer_activation: ``"none"`` or ``"tanh"``; see :class:`avground.AnswerHead`.
+        padding: ``"skip"`` or ``"read"``; see :class:`avground.QuestionEncoder`.
+    """
+
+    vocabulary_size: int = 93
+    answers: int = 42
+    audio_dim: int = 128
+    visual_dim: int = 512
+    dim: int = 512
+    target: TargetName | None = "hard"
+    threshold: float = 0.005
+    threshold_unit: ThresholdUnit = "absolute"
+    combine: Combine = "product"
+    normalize: Normalize = "softmax"
+    temperature: float | Literal["learned"] = 1.0
+    similarity: Similarity = "dot"
+    stream: Literal["joint", "dual"] = "joint"
+    order: Order = "interleave_va"
+    heads: int = 4
+    dropout: float = 0.1
+    answer_activation: Literal["none", "tanh"] = "none"
+    padding: Padding = "skip"
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary_size", "answers", "audio_dim", "visual_dim", "dim", "heads"):
+            if not (isinstance(value := getattr(self, name), int) and value > 0):
+                raise ConfigError(f"{name}: expected a positive int, got {value!r}")
+        check_choice("target", self.target, TARGETS)
+        check_choice("stream", self.stream, STREAMS)
+
+    def change(self, **changes: Any) -> "ModelConfig":
+        """Return this config with some settings changed.
+
+        Raises:
+            ConfigError: for a setting that does not exist; it lists those that do.
+        """
+        names = [field.name for field in fields(self)]
+        for name in changes:
+            check_choice("model setting", name, names)
+        return replace(self, **changes)
+
+
+def target_block(config: ModelConfig) -> nn.Module:
+    """Return the block that makes the target of the words."""
+    match config.target:
+        case None:
+            return NoTarget()
+        case "mean":
+            return MeanTarget()
+        case "max":
+            return MaxTarget()
+        case "sentence":
+            return SentenceTarget()
+        case selection:
+            return TargetAware(selection)
+
+
+def spatial_block(config: ModelConfig) -> nn.Module:
+    """Return the block that grounds in space: target-aware if there is a target."""
+    temperature = Temperature() if config.temperature == "learned" else config.temperature
+    if config.target is None:
+        return AudioVisualSpatialGrounding(
+            config.dim, config.visual_dim, temperature=temperature, similarity=config.similarity
+        )
+    return TargetAwareSpatialGrounding(
+        config.dim,
+        config.visual_dim,
+        threshold=config.threshold,
+        threshold_unit=config.threshold_unit,
+        combine=config.combine,
+        normalize=config.normalize,
+        temperature=temperature,
+        similarity=config.similarity,
+    )
+
+
+def temporal_block(config: ModelConfig) -> nn.Module:
+    """Return the block that grounds in time."""
+    if config.stream == "dual":
+        return DualStreamTemporalGrounding(config.dim, config.heads, dropout=config.dropout)
+    return JointTemporalGrounding(config.dim, config.heads, order=config.order, dropout=config.dropout)

@@ -1,0 +1,204 @@
+"""TJSTG: find where and when the asked-for thing is seen and heard, and answer. Figure 3 of the paper."""
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from avground.blocks import AnswerHead, AudioEncoder, MatchHead, QuestionEncoder
+from avground.models.config import ModelConfig, spatial_block, target_block, temporal_block
+from avground.shapes import check_shapes
+
+
+class Grounded(NamedTuple):
+    """What a model returns: the answer, and what it is grounded in.
+
+    Shapes: ``answer_logits`` (b, answers); ``audio_weights`` and ``visual_weights`` (b, t), over segments;
+    ``cell_weights`` (b, t, h, w), over the cells of each segment; ``target_weights`` (b, n), over words, zero where a
+    model chooses none; ``match_logits`` (2, b, t, 2), of the positives and of the negatives, class 1 being "same
+    video", or None without negatives.
+    """
+
+    answer_logits: Tensor
+    audio_weights: Tensor
+    visual_weights: Tensor
+    cell_weights: Tensor
+    target_weights: Tensor
+    match_logits: Tensor | None
+
+
+class GroundingNetwork(nn.Module):
+    """The assembly that TJSTG and AVST share; the parts make the difference.
+
+    Args:
+        config: What the parts were built from; kept for checkpoints.
+        question: Words to word features, sentence feature and mask.
+        target: Word features to the feature of what is asked for.
+        audio: Sound features to the model's width.
+        spatial: Where: sound, map and target to a visual feature of each segment.
+        temporal: When: both streams and the sentence to one feature of the clip.
+        answer: That feature and the sentence to scores over answers.
+        match: Sound and visual feature to whether they are of the same video.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        question: nn.Module,
+        target: nn.Module,
+        audio: nn.Module,
+        spatial: nn.Module,
+        temporal: nn.Module,
+        answer: nn.Module,
+        match: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.question = question
+        self.target = target
+        self.audio = audio
+        self.spatial = spatial
+        self.temporal = temporal
+        self.answer = answer
+        self.match = match
+
+    def forward(
+        self,
+        audio: Float[Tensor, "b t audio_dim"],
+        visual: Float[Tensor, "b t vc h w"],
+        question: Int[Tensor, "b n"],
+        negative: Float[Tensor, "b t vc h w"] | None = None,
+    ) -> Grounded:
+        """Answer one question about each clip.
+
+        Args:
+            audio: Sound features of t segments.
+            visual: Maps of the same segments.
+            question: Word indices, int64; 0 is padding and stands behind the words only.
+            negative: Maps of other videos, for the matching loss.
+
+        Returns:
+            See :class:`Grounded`.
+
+        Raises:
+            ShapeError: for example ``visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)``.
+        """
+        self._check(audio, visual, negative, question=(question, "b n"))
+        asked = self.question(question)
+        target = self.target(*asked)
+        audio = self.audio(audio)
+        spatial = self.spatial(audio, visual, target.feature)
+        temporal = self.temporal(audio, spatial.feature, asked.sentence)
+        answer = self.answer(temporal.context, asked.sentence)
+        match = None if negative is None else self._match(audio, spatial, self.spatial(audio, negative, target.feature))
+        return Grounded(answer, temporal.audio_weights, temporal.visual_weights, spatial.weights, target.weights, match)
+
+    def pair(
+        self,
+        audio: Float[Tensor, "b t audio_dim"],
+        visual: Float[Tensor, "b t vc h w"],
+        negative: Float[Tensor, "b t vc h w"],
+    ) -> Float[Tensor, "2 b t 2"]:
+        """Stage I: tell sound and sight of one video from sound and sight of two, grounding by sound alone.
+
+        Args:
+            audio: Sound features of t segments.
+            visual: Maps of the same segments.
+            negative: Maps of other videos.
+
+        Returns:
+            ``match_logits`` of :class:`Grounded`.
+
+        Raises:
+            ShapeError: as for a call of the model.
+        """
+        self._check(audio, visual, negative)
+        audio = self.audio(audio)
+        return self._match(audio, self.spatial(audio, visual), self.spatial(audio, negative))
+
+    def _match(self, audio: Tensor, *spatials: Any) -> Tensor:
+        return torch.stack([self.match(audio, spatial.feature) for spatial in spatials])
+
+    def _check(self, audio: Tensor, visual: Tensor, negative: Tensor | None, **others: tuple[Tensor, str]) -> None:
+        map_shape = f"b t {self.config.visual_dim} h w"
+        negatives = {} if negative is None else {"negative": (negative, map_shape)}
+        check_shapes(audio=(audio, f"b t {self.config.audio_dim}"), visual=(visual, map_shape), **negatives, **others)
+
+
+def build(config: ModelConfig) -> GroundingNetwork:
+    """Build the model that a config describes.
+
+    Raises:
+        ConfigError: for settings that do not exist or do not go together.
+    """
+    return GroundingNetwork(
+        config,
+        question=QuestionEncoder(config.vocabulary_size, config.dim, padding=config.padding),
+        target=target_block(config),
+        audio=AudioEncoder(config.audio_dim, config.dim),
+        spatial=spatial_block(config),
+        temporal=temporal_block(config),
+        answer=AnswerHead(config.dim, config.answers, activation=config.answer_activation),
+        match=MatchHead(config.dim),
+    )
+
+
+def tjstg(
+    *,
+    vocabulary_size: int = 93,
+    answers: int = 42,
+    audio_dim: int = 128,
+    visual_dim: int = 512,
+    dim: int = 512,
+    **changes: Any,
+) -> GroundingNetwork:
+    """TJSTG as the paper has it (Jiang and Yin, 2023).
+
+    Args:
+        vocabulary_size: Number of words, padding included.
+        answers: Number of answers.
+        audio_dim: Channels of the audio features.
+        visual_dim: Channels of the visual maps.
+        dim: Width of the model.
+        **changes: Any other setting of :class:`ModelConfig`, such as ``target="mean"``, a row of Table 4.
+
+    Raises:
+        ConfigError: for a setting that does not exist; it lists those that do.
+    """
+    sizes = ModelConfig(
+        vocabulary_size=vocabulary_size, answers=answers, audio_dim=audio_dim, visual_dim=visual_dim, dim=dim
+    )
+    return build(sizes.change(**changes))
+
+
+def tjstg_sharp(
+    *,
+    vocabulary_size: int = 93,
+    answers: int = 42,
+    audio_dim: int = 128,
+    visual_dim: int = 512,
+    dim: int = 512,
+    **changes: Any,
+) -> GroundingNetwork:
+    """TJSTG with a target that is learned and a grounding that can point: ours, not the paper's.
+
+    Where it differs from :func:`tjstg`: the target is a weighted mean of the words, so that the choice gets a gradient;
+    scores are cosines divided by learned temperatures; and the product of the two weights is divided by its sum instead
+    of going through a second softmax.
+
+    Args:
+        vocabulary_size: Number of words, padding included.
+        answers: Number of answers.
+        audio_dim: Channels of the audio features.
+        visual_dim: Channels of the visual maps.
+        dim: Width of the model.
+        **changes: Any other setting of :class:`ModelConfig`.
+
+    Raises:
+        ConfigError: for a setting that does not exist; it lists those that do.
+    """
+    ours = {"target": "soft", "threshold": 0.0, "normalize": "sum", "temperature": "learned", "similarity": "cosine"}
+    sizes = {"vocabulary_size": vocabulary_size, "answers": answers, "audio_dim": audio_dim, "visual_dim": visual_dim}
+    return tjstg(**sizes, dim=dim, **{**ours, **changes})

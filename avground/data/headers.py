@@ -1,0 +1,168 @@
+"""The headers of feature files: read with care, and remembered between runs."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from avground.errors import DataError
+
+_T = TypeVar("_T")
+
+
+class Header(NamedTuple):
+    """What a ``.npy`` file says of itself.
+
+    Attributes:
+        shape: The array's shape; its first entry counts rows.
+        dtype: NumPy's name of the type, such as ``<f4``.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def file_name(video_id: str) -> str:
+    """The name of a video's feature file.
+
+    Raises:
+        DataError: if the id would name anything but a file directly inside the folder.
+    """
+    plain = video_id not in ("", ".", "..") and "\0" not in video_id
+    if not plain or not PurePosixPath(video_id).name == PureWindowsPath(video_id).name == video_id:
+        raise DataError(f"video id: expected a plain file name without a folder, got {video_id!r}")
+    return f"{video_id}.npy"
+
+
+def read_header(path: Path) -> Header:
+    """Read what a ``.npy`` file holds without reading its values.
+
+    Raises:
+        DataError: if the file is missing, is no ``.npy`` file, holds anything but half, single or double precision
+            floats, or is shorter than its header promises.
+    """
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+                version
+            )
+            if read is None:
+                raise ValueError(f"format version {version}")
+            shape, _, dtype = read(file)
+            start, size = file.tell(), os.fstat(file.fileno()).st_size
+    except FileNotFoundError as error:
+        raise DataError(f"{path.name} is missing") from error
+    except Exception as error:  # A damaged header makes NumPy's parser fail in many ways, tokenize.TokenError for one.
+        raise DataError(f"{path.name}: expected a .npy file, got {type(error).__name__}: {error}") from error
+    if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
+        raise DataError(f"{path.name}: expected float16, float32 or float64, got {dtype}")
+    if any(length < 0 for length in shape):
+        raise DataError(f"{path.name}: expected lengths of at least 0, got shape {shape}")
+    promised = start + math.prod(shape) * dtype.itemsize
+    if size < promised:
+        raise DataError(f"{path.name}: expected {promised} bytes for shape {shape}, got {size}: the file is cut short")
+    return Header(tuple(map(int, shape)), dtype.str)
+
+
+def read_headers(directory: Path, names: Iterable[str], *, progress: bool) -> dict[str, Header | DataError]:
+    """The header of each named file of a folder, or why it cannot be used.
+
+    What was read is remembered in the user's cache folder (``AVGROUND_CACHE``, else ``XDG_CACHE_HOME/avground``, else
+    ``~/.cache/avground``) and taken from there as long as a file keeps its size and its time of change. The folder of
+    features itself is never written to.
+
+    Args:
+        directory: The folder.
+        names: File names in it.
+        progress: Whether to show a progress bar for the files that must be opened.
+    """
+    memory = _memory_path(directory)
+    remembered = _recall(memory)
+    found: dict[str, Header | DataError] = {}
+    stamps: dict[str, tuple[int, int]] = {}
+    for name in names:
+        try:
+            status = (directory / name).stat()
+        except (OSError, ValueError) as error:
+            reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+            found[name] = DataError(f"{name} {reason}")
+            continue
+        stamps[name] = (status.st_size, status.st_mtime_ns)
+        if name in remembered and remembered[name][0] == stamps[name]:
+            found[name] = remembered[name][1]
+    unread = [name for name in stamps if name not in found]
+    for name in show_progress(unread, f"checking {directory.name}", progress):
+        try:
+            header = read_header(directory / name)
+            found[name], remembered[name] = header, (stamps[name], header)
+        except DataError as error:
+            found[name] = error
+    if unread:
+        _remember(memory, remembered)
+    return found
+
+
+def show_progress(items: list[_T], description: str, wanted: bool) -> Iterable[_T]:
+    """The items, with a progress bar on a terminal when that takes longer than a second and tqdm is installed."""
+    if not wanted:
+        return items
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return items
+    return tqdm(items, desc=description, unit="file", delay=1, disable=None)  # type: ignore[no-any-return]
+
+
+def _memory_path(directory: Path) -> Path | None:
+    """Where the headers of a folder are remembered; None without a home folder."""
+    try:
+        own, shared = os.environ.get("AVGROUND_CACHE"), os.environ.get("XDG_CACHE_HOME")
+        root = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "avground"
+        key = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:24]
+    except (OSError, RuntimeError):
+        return None
+    return root / "headers" / f"{key}.json"
+
+
+_Remembered = dict[str, tuple[tuple[int, int], Header]]
+
+
+def _recall(memory: Path | None) -> _Remembered:
+    """What was remembered; anything unreadable or malformed counts as nothing."""
+    if memory is None:
+        return {}
+    try:
+        remembered: _Remembered = {}
+        for name, (size, changed, shape, dtype) in json.loads(memory.read_text(encoding="utf-8")).items():
+            header = Header(tuple(int(length) for length in shape), np.dtype(dtype).str)
+            if not name.endswith(".npy") or math.prod(header.shape) * np.dtype(dtype).itemsize > size:
+                return {}
+            remembered[name] = ((int(size), int(changed)), header)
+        return remembered
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
+        return {}
+
+
+def _remember(memory: Path | None, remembered: _Remembered) -> None:
+    """Write what is known in one step, so that another process never reads half a file; failing is no error."""
+    if memory is None:
+        return
+    entries = {name: [*stamp, header.shape, header.dtype] for name, (stamp, header) in remembered.items()}
+    with suppress(OSError, ValueError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=memory.parent, prefix=memory.name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(entries, file)
+            os.replace(temporary, memory)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -1,5 +1,6 @@
 """The errors avground raises on bad input; each message names what was expected and what it got."""
 
+import math
 from collections.abc import Iterable
 
 
@@ -24,3 +25,23 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     listed = tuple(choices)
     if value not in listed:
         raise ConfigError(f"{name}: expected one of {', '.join(map(repr, listed))}, got {value!r}")
+
+
+def check_positive(name: str, value: object, *, whole: bool = False, least: int = 1) -> None:
+    """Raise :class:`ConfigError` unless ``value`` is a finite number above 0, or a whole one of at least ``least``."""
+    if whole:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+    elif not _is_number(value) or not 0 < value < math.inf:  # type: ignore[operator]
+        raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
+
+
+def check_not_negative(name: str, value: object, *, below: float = math.inf) -> None:
+    """Raise :class:`ConfigError` unless ``value`` is a number from 0 up to, but not including, ``below``."""
+    if not _is_number(value) or not 0 <= value < below:  # type: ignore[operator]
+        limit = "" if below == math.inf else f" and below {below:g}"
+        raise ConfigError(f"{name}: expected a number that is at least 0{limit}, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from avground.ops.divergence import js_divergence
-from avground.ops.weights import normalize_weights
+from avground.ops.weights import at_least_float32, normalize_weights
 from avground.shapes import check_shapes
 
 
@@ -54,7 +54,7 @@ class PairMatchingLoss(nn.Module):
             match_logits: Logits of the positives, then of the negatives; class 1 means "same video".
 
         Returns:
-            A scalar, in nats.
+            A scalar, in nats; computed in float32 at least.
 
         Raises:
             ShapeError: if the first or the last dimension is not 2.
@@ -62,4 +62,4 @@ class PairMatchingLoss(nn.Module):
         check_shapes(match_logits=(match_logits, "2 *b 2"))
         labels = torch.zeros_like(match_logits[..., 0], dtype=torch.int64)
         labels[0] = 1
-        return nn.functional.cross_entropy(match_logits.flatten(0, -2), labels.flatten())
+        return nn.functional.cross_entropy(at_least_float32(match_logits).flatten(0, -2), labels.flatten())

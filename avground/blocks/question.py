@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from avground.errors import ShapeError, check_choice
+from avground.errors import ShapeError, check_choice, check_positive
 from avground.shapes import check_shapes
 
 Padding = Literal["skip", "read"]
@@ -48,6 +48,8 @@ class QuestionEncoder(nn.Module):
     def __init__(self, vocabulary_size: int, dim: int = 512, *, padding: Padding = "skip") -> None:
         super().__init__()
         check_choice("padding", padding, ("skip", "read"))
+        check_positive("vocabulary_size", vocabulary_size, whole=True)
+        check_positive("dim", dim, whole=True)
         self.padding = padding
         self.embedding = nn.Embedding(vocabulary_size, dim)
         self.lstm = nn.LSTM(dim, dim, batch_first=True)
@@ -68,8 +70,10 @@ class QuestionEncoder(nn.Module):
         check_shapes(question=(question, "*b n"))
         if question.dtype != torch.int64:
             raise ShapeError(f"question: expected int64 word indices, got {question.dtype}")
+        if question.shape[-1] == 0:
+            raise ShapeError(f"question: expected (*b, n) with at least one word, got {tuple(question.shape)}")
         leading = question.shape[:-1]
-        question = question.reshape(-1, question.shape[-1])
+        question = question.reshape(leading.numel(), question.shape[-1])
         mask = question != 0
         embedded = torch.tanh(self.embedding(question))
         if self.padding == "read":
@@ -79,9 +83,7 @@ class QuestionEncoder(nn.Module):
             states, last = _lstm_to_last_word(self.lstm, embedded, mask)
         sentence = self.sentence(torch.tanh(last))
         words = states * mask[..., None]
-        return Question(
-            words.reshape(*leading, *words.shape[1:]), sentence.reshape(*leading, -1), mask.reshape(*leading, -1)
-        )
+        return Question(*(part.reshape(*leading, *part.shape[1:]) for part in (words, sentence, mask)))
 
 
 def _lstm_to_last_word(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avground.errors import ConfigError, ShapeError, check_choice
+from avground.errors import ShapeError, check_choice, check_not_negative, check_positive
 from avground.ops.spatial_grounding import (
     COMBINES,
     NORMALIZES,
@@ -41,7 +41,7 @@ class Temperature(nn.Module):
 
     def __init__(self, start: float = 0.1) -> None:
         super().__init__()
-        _check_positive("start", start)
+        check_positive("start", start)
         self.log = nn.Parameter(torch.full((2,), float(start)).log())
 
     def forward(self) -> Float[Tensor, "2"]:
@@ -61,7 +61,7 @@ class _SpatialGrounding(nn.Module):
         super().__init__()
         check_choice("similarity", similarity, SIMILARITIES)
         if not isinstance(temperature, Temperature):
-            _check_positive("temperature", temperature)
+            check_positive("temperature", temperature)
         self.dim = dim
         self.visual_dim = dim if visual_dim is None else visual_dim
         self.similarity: Similarity = similarity
@@ -149,9 +149,9 @@ class TargetAwareSpatialGrounding(_SpatialGrounding):
         f_{vi} = f_{vm} \cdot \mathrm{softmax}(s_a \hat s_q), \quad f_v = FC(\tanh [f_{vg}; f_{vi}])
 
     Source: TJSTG (Jiang and Yin, 2023), Eqs. 4-7. The defaults are the paper's; they cannot point (see
-    :func:`avground.ops.spatial_grounding`); with ``normalize="sum"``, ``similarity="cosine"`` and a :class:`Temperature`
-    they can.
-    The authors' released code has ``combine="sum"``, ``threshold=0.01`` and ``similarity="cosine"``.
+    :func:`avground.ops.spatial_grounding`); ``normalize="sum"`` with ``similarity="cosine"`` and a
+    :class:`Temperature` can. The authors' released code has ``combine="sum"``, ``threshold=0.01`` and
+    ``similarity="cosine"``.
 
     Args:
         dim: Width c of audio, target and result.
@@ -181,8 +181,7 @@ class TargetAwareSpatialGrounding(_SpatialGrounding):
         check_choice("threshold_unit", threshold_unit, ("absolute", "relative"))
         check_choice("combine", combine, COMBINES)
         check_choice("normalize", normalize, NORMALIZES)
-        if not threshold >= 0:
-            raise ConfigError(f"threshold: expected a number that is at least 0, got {threshold!r}")
+        check_not_negative("threshold", threshold)
         self.threshold = threshold
         self.threshold_unit = threshold_unit
         self.combine: Combine = combine
@@ -230,10 +229,5 @@ def _for_each_segment(target: Tensor, audio: Tensor) -> Tensor:
         return target
     if audio.ndim >= 2 and target.shape == (*audio.shape[:-2], audio.shape[-1]):
         return target[..., None, :].expand_as(audio)
-    of_clip = f" or {(*audio.shape[:-2], audio.shape[-1])}" if audio.ndim > 2 else ""
+    of_clip = f" or {(*audio.shape[:-2], audio.shape[-1])}" if audio.ndim >= 2 else ""
     raise ShapeError(f"target: expected {tuple(audio.shape)}{of_clip}, got {tuple(target.shape)}")
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ConfigError(f"{name}: expected a number above 0, got {value!r}")

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from avground.errors import check_choice
-from avground.ops.weights import masked_softmax
+from avground.errors import ShapeError, check_choice
+from avground.ops.weights import at_least_float32, masked_softmax
 from avground.shapes import check_shapes
 
 Selection = Literal["hard", "straight_through", "soft"]
@@ -34,9 +34,9 @@ class TargetAware(nn.Module):
     Padding gets no weight. It has no parameters.
 
     Source: TJSTG (Jiang and Yin, 2023), Eqs. 1-3. The argmax stops the gradient of the choice: nothing ever learns
-    which word to pick. ``"straight_through"`` takes the same word forward and differentiates
-    :math:`\sum_n s_n f_q[n]`; ``"soft"`` uses that sum. The released code chooses by an untrained 4-head attention of
-    the LSTM's cell state instead.
+    which word to pick. ``"straight_through"`` takes the same word forward and passes the gradient to all s as if it
+    had taken :math:`\sum_n s_n f_q[n]`; ``"soft"`` uses that sum. The released code chooses by an untrained 4-head
+    attention of the LSTM's cell state instead.
 
     Args:
         selection: ``"hard"`` (the paper), ``"straight_through"`` or ``"soft"``.
@@ -106,7 +106,8 @@ class MaxTarget(nn.Module):
         """Take the maximum; a word's weight is the share of channels it won."""
         mask = _check(words, sentence, mask)
         values, winners = words.masked_fill(~mask[..., None], torch.finfo(words.dtype).min).max(-2)
-        won = torch.zeros_like(words[..., 0]).scatter_add(-1, winners, torch.full_like(values, 1 / words.shape[-1]))
+        share = torch.full_like(at_least_float32(values), 1 / words.shape[-1])
+        won = _no_weights(words).scatter_add(-1, winners, share)
         return Target(values * mask.any(-1, keepdim=True), won * mask)
 
 
@@ -121,7 +122,7 @@ class SentenceTarget(nn.Module):
     ) -> Target:
         """Return the sentence; no word is chosen, so the weights are zero."""
         _check(words, sentence, mask)
-        return Target(sentence, torch.zeros_like(words[..., 0]))
+        return Target(sentence, _no_weights(words))
 
 
 class NoTarget(nn.Module):
@@ -135,7 +136,7 @@ class NoTarget(nn.Module):
     ) -> Target:
         """Return zeros: an absent feature, and no weight on any word."""
         _check(words, sentence, mask)
-        return Target(torch.zeros_like(sentence), torch.zeros_like(words[..., 0]))
+        return Target(torch.zeros_like(sentence), _no_weights(words))
 
 
 def _check(words: Tensor, sentence: Tensor, mask: Tensor | None) -> Tensor:
@@ -143,7 +144,13 @@ def _check(words: Tensor, sentence: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         mask = torch.ones_like(words[..., 0], dtype=torch.bool)
     check_shapes(words=(words, "*b n c"), sentence=(sentence, "*b c"), mask=(mask, "*b n"))
+    if mask.dtype != torch.bool:
+        raise ShapeError(f"mask: expected bool, True at real words, got {mask.dtype}")
     return mask
+
+
+def _no_weights(words: Tensor) -> Tensor:
+    return at_least_float32(torch.zeros_like(words[..., 0]))
 
 
 def _pool(weights: Tensor, words: Tensor) -> Tensor:

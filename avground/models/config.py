@@ -1,5 +1,6 @@
 """The settings of a model as one frozen value, and the parts they stand for."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -19,13 +20,25 @@ from avground.blocks import (
 )
 from avground.blocks.question import Padding
 from avground.blocks.spatial import ThresholdUnit
-from avground.blocks.temporal import Order
-from avground.errors import ConfigError, check_choice
-from avground.ops.spatial_grounding import Combine, Normalize, Similarity
+from avground.blocks.target import SELECTIONS
+from avground.blocks.temporal import ARRANGEMENTS, Order
+from avground.errors import check_choice, check_not_negative, check_positive
+from avground.ops.spatial_grounding import COMBINES, NORMALIZES, SIMILARITIES, Combine, Normalize, Similarity
 
 TargetName = Literal["hard", "straight_through", "soft", "mean", "max", "sentence"]
-TARGETS: tuple[TargetName | None, ...] = ("hard", "straight_through", "soft", "mean", "max", "sentence", None)
-STREAMS = ("joint", "dual")
+
+#: What the settings that are names can be.
+CHOICES: Mapping[str, Iterable[object]] = {
+    "target": (*SELECTIONS, "mean", "max", "sentence", None),
+    "threshold_unit": ("absolute", "relative"),
+    "combine": COMBINES,
+    "normalize": NORMALIZES,
+    "similarity": SIMILARITIES,
+    "stream": ("joint", "dual"),
+    "order": ARRANGEMENTS,
+    "answer_activation": ("none", "tanh"),
+    "padding": ("skip", "read"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +88,13 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "answers", "audio_dim", "visual_dim", "dim", "heads"):
-            if not (isinstance(value := getattr(self, name), int) and value > 0):
-                raise ConfigError(f"{name}: expected a positive int, got {value!r}")
-        check_choice("target", self.target, TARGETS)
-        check_choice("stream", self.stream, STREAMS)
+            check_positive(name, getattr(self, name), whole=True)
+        for name, choices in CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
+        check_not_negative("threshold", self.threshold)
+        check_not_negative("dropout", self.dropout, below=1)
+        if self.temperature != "learned":
+            check_positive("temperature", self.temperature)
 
     def change(self, **changes: Any) -> "ModelConfig":
         """Return this config with some settings changed.

@@ -32,7 +32,7 @@ def kl_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[T
     check_shapes(p=(p, "*b t"), q=(q, "*b t"))
     p, q = at_least_float32(p), at_least_float32(q)
     tiny = torch.finfo(p.dtype).tiny
-    return (p * torch.log(p.clamp(min=tiny) / q.clamp(min=tiny))).sum(-1)
+    return (p * (p.clamp(min=tiny).log() - q.clamp(min=tiny).log())).sum(-1)
 
 
 def js_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[Tensor, "*b"]:

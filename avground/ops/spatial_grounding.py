@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from avground.errors import check_choice
+from avground.errors import check_choice, check_not_negative, check_positive
 from avground.ops.weights import at_least_float32
 from avground.shapes import check_shapes
 
@@ -18,8 +18,6 @@ Normalize = Literal["softmax", "sum"]
 SIMILARITIES: tuple[Similarity, ...] = ("dot", "cosine")
 COMBINES: tuple[Combine, ...] = ("product", "sum")
 NORMALIZES: tuple[Normalize, ...] = ("softmax", "sum")
-
-_SMALLEST_NORM = 1e-12
 
 
 class GroundedCells(NamedTuple):
@@ -79,28 +77,29 @@ def spatial_grounding(
 
     Raises:
         ShapeError: for example ``target: expected (*b=(64, 10), c=512), got (64, 512)``.
-        ConfigError: for a value that ``combine``, ``normalize`` or ``similarity`` does not have.
+        ConfigError: for a value that ``combine``, ``normalize`` or ``similarity`` does not have, a negative
+            threshold, or a temperature that is not above 0.
     """
     check_choice("combine", combine, COMBINES)
     check_choice("normalize", normalize, NORMALIZES)
     check_choice("similarity", similarity, SIMILARITIES)
+    check_not_negative("threshold", threshold)
+    _check_temperature(temperature)
     shapes = {"audio": (audio, "*b c"), "visual": (visual, "*b c h w")}
     sizes = check_shapes(**shapes if target is None else {**shapes, "target": (target, "*b c")})
 
     cells = visual.flatten(-2)
-    queries = (audio if target is None else torch.stack((audio, target), dim=-2)).reshape(
-        *visual.shape[:-3], -1, sizes["c"]
-    )
+    queries = torch.stack((audio,) if target is None else (audio, target), dim=-2)
     if similarity == "cosine":
-        queries = torch.nn.functional.normalize(queries, dim=-1, eps=_SMALLEST_NORM)
-        lengths = torch.linalg.vector_norm(cells, dim=-2, keepdim=True).clamp(min=_SMALLEST_NORM)
-    if isinstance(temperature, Tensor):
-        temperature = temperature[: queries.shape[-2], None]
+        queries = queries / _lengths(queries, dim=-1)
+        lengths = _lengths(cells, dim=-2)
 
-    scores = queries @ cells  # (*b, 1 or 2, s)
+    # Products of wide half-precision features overflow: a power of two taken out before and put back after is exact.
+    scale = 2.0 ** (sizes["c"].bit_length() // 2)
+    scores = at_least_float32((queries / scale) @ cells) * scale  # (*b, 1 or 2, s)
     if similarity == "cosine":
         scores = scores / lengths
-    scores = at_least_float32(scores) / temperature
+    scores = scores / (temperature[: queries.shape[-2], None] if isinstance(temperature, Tensor) else temperature)
     weights = _combine(scores.log_softmax(-1), threshold, combine, normalize)
 
     # Both poolings in one pass over the map: weights / lengths pools unit cells without making them.
@@ -108,6 +107,19 @@ def spatial_grounding(
     pooling = torch.stack((torch.full_like(pooling, 1 / cells.shape[-1]), pooling), dim=-1)
     mean, attended = (cells @ pooling.to(cells.dtype)).unbind(-1)
     return GroundedCells(mean, attended, weights.unflatten(-1, visual.shape[-2:]))
+
+
+def _lengths(vectors: Tensor, dim: int) -> Tensor:
+    """Euclidean lengths, with 1 for a vector too short to have a direction: divided by it, it stays as it is."""
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=dim, keepdim=True)
+    return lengths.masked_fill(lengths < max(1e-12, torch.finfo(lengths.dtype).tiny), 1)
+
+
+def _check_temperature(temperature: float | Tensor) -> None:
+    if isinstance(temperature, Tensor):
+        check_shapes(temperature=(temperature, "2"))
+    else:
+        check_positive("temperature", temperature)
 
 
 def _combine(logs: Tensor, threshold: float, combine: Combine, normalize: Normalize) -> Tensor:

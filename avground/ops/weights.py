@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-# A row that sums to less says nothing about proportions, and dividing by its sum could overflow the gradient.
-_SMALLEST_SUM = 1e-30
+# A row of smaller numbers counts as zeros: dividing by them could overflow the gradient.
+_SMALLEST = 1e-30
 
 
 def at_least_float32(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -14,7 +14,7 @@ def at_least_float32(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def normalize_weights(weights: Float[Tensor, "*b t"]) -> Float[Tensor, "*b t"]:
-    """Divide rows of non-negative numbers by their sums; a row of zeros (sum below 1e-30) becomes uniform.
+    """Divide rows of non-negative numbers by their sums; a row of zeros (all below 1e-30) becomes uniform.
 
     Args:
         weights: Rows of non-negative numbers.
@@ -23,9 +23,10 @@ def normalize_weights(weights: Float[Tensor, "*b t"]) -> Float[Tensor, "*b t"]:
         Rows that sum to 1, in float32 at least. Gradients are finite; a row of zeros gets none.
     """
     weights = at_least_float32(weights)
-    total = weights.sum(-1, keepdim=True)
-    empty = total < _SMALLEST_SUM
-    return torch.where(empty, 1 / weights.shape[-1], weights / total.masked_fill(empty, 1))
+    largest = weights.detach().amax(-1, keepdim=True)
+    empty = largest < _SMALLEST
+    weights = weights / largest.masked_fill(empty, 1)  # so that no sum overflows
+    return torch.where(empty, 1 / weights.shape[-1], weights / weights.sum(-1, keepdim=True).masked_fill(empty, 1))
 
 
 def masked_softmax(scores: Float[Tensor, "*b n"], mask: Bool[Tensor, "*b n"]) -> Float[Tensor, "*b n"]:

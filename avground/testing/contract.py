@@ -1,7 +1,7 @@
 """What every block and every model of avground keeps to, as tests to inherit."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -69,7 +69,9 @@ class BlockContract:
             alone = self._call(block, {name: value[clip : clip + 1] for name, value in inputs.items()})
             for name, value in alone.items():
                 dim = self.batch_dim.get(name, 0)
-                torch.testing.assert_close(value, together[name].narrow(dim, clip, 1), rtol=0, atol=EXACT, msg=name)
+                torch.testing.assert_close(
+                    value, together[name].narrow(dim, clip, 1), rtol=0, atol=EXACT, msg=_name(name)
+                )
 
     def test_leading_dimensions_are_all_alike(self) -> None:
         """Clips arranged as (3, 2) or without any batch give what a batch of 6 gives."""
@@ -80,8 +82,8 @@ class BlockContract:
         square = self._call(block, {name: value.unflatten(0, (3, 2)) for name, value in inputs.items()})
         single = self._call(block, {name: value[0] for name, value in inputs.items()})
         for name, value in flat.items():
-            torch.testing.assert_close(square[name].flatten(0, 1), value, rtol=0, atol=EXACT, msg=name)
-            torch.testing.assert_close(single[name], value[0], rtol=0, atol=EXACT, msg=name)
+            torch.testing.assert_close(square[name].flatten(0, 1), value, rtol=0, atol=EXACT, msg=_name(name))
+            torch.testing.assert_close(single[name], value[0], rtol=0, atol=EXACT, msg=_name(name))
 
     def test_gradient_reaches_every_parameter(self) -> None:
         """No parameter is dead."""
@@ -106,7 +108,7 @@ class BlockContract:
         short, long = self._call(block, inputs), self._call(block, padded)
         for name, value in short.items():
             kept = long[name][tuple(slice(size) for size in value.shape)]
-            torch.testing.assert_close(kept, value, rtol=0, atol=EXACT, msg=name)
+            torch.testing.assert_close(kept, value, rtol=0, atol=EXACT, msg=_name(name))
             assert long[name].count_nonzero() == kept.count_nonzero(), f"{name}: padding is not zero"
 
     def test_weights_are_weights(self) -> None:
@@ -115,7 +117,7 @@ class BlockContract:
         for name, dims in self.weights.items():
             assert (results[name] >= 0).all(), f"{name}: negative"
             total = results[name].flatten(-dims).sum(-1)
-            torch.testing.assert_close(total, torch.ones_like(total), rtol=0, atol=EXACT, msg=name)
+            torch.testing.assert_close(total, torch.ones_like(total), rtol=0, atol=EXACT, msg=_name(name))
 
     def test_state_dict_goes_round(self) -> None:
         """A second block with the first one's state gives the same outputs."""
@@ -134,7 +136,7 @@ class BlockContract:
         before = {name: value.clone() for name, value in strided.items()}
         expected, got = self._call(block, inputs), self._call(block, strided)
         for name, value in expected.items():
-            torch.testing.assert_close(got[name], value, rtol=0, atol=EXACT, msg=name)
+            torch.testing.assert_close(got[name], value, rtol=0, atol=EXACT, msg=_name(name))
         for name, value in strided.items():
             assert torch.equal(value, before[name]), f"{name}: changed in place"
 
@@ -150,7 +152,7 @@ class BlockContract:
             with torch._dynamo.config.patch(allow_rnn=True):
                 expected, got = self._call(block, inputs), self._call(compiled, inputs)
             for name, value in expected.items():
-                torch.testing.assert_close(got[name], value, rtol=0, atol=EXACT, msg=name)
+                torch.testing.assert_close(got[name], value, rtol=0, atol=EXACT, msg=_name(name))
 
     def test_half_precision_stays_finite(self) -> None:
         """In bfloat16, in float16 and under bfloat16 autocast; weights still sum to 1."""
@@ -163,8 +165,8 @@ class BlockContract:
             for name, value in results.items():
                 assert value.isfinite().all(), f"{name}: not finite in {parameters}, autocast {autocast}"
             for name, dims in self.weights.items():
-                total = results[name].flatten(-dims).sum(-1)
-                torch.testing.assert_close(total, torch.ones_like(total), rtol=0, atol=1e-5, msg=name)
+                total = results[name].flatten(-dims).double().sum(-1)
+                torch.testing.assert_close(total, torch.ones_like(total), rtol=0, atol=1e-5, msg=_name(name))
 
     # ---- how they are run ------------------------------------------------------------------------------------------
 
@@ -177,6 +179,10 @@ class BlockContract:
         return {k: v.double() if v.is_floating_point() else v for k, v in self.inputs(b).items()}
 
     @staticmethod
-    def _call(block: nn.Module, inputs: Inputs) -> dict[str, Tensor]:
+    def _call(block: Callable[..., object], inputs: Inputs) -> dict[str, Tensor]:
         with torch.no_grad():
             return outputs_of(block(**inputs))
+
+
+def _name(output: str) -> Callable[[str], str]:
+    return lambda message: f"{output}: {message}"

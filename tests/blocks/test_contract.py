@@ -1,5 +1,7 @@
 """Every block keeps the contract."""
 
+from typing import ClassVar
+
 import torch
 
 import avground
@@ -58,7 +60,7 @@ class TargetContract(BlockContract):
 
 
 class TestTargetAwareHard(TargetContract):
-    weights = {"weights": 1}
+    weights: ClassVar = {"weights": 1}
 
     def make(self):
         return avground.TargetAware()
@@ -95,7 +97,7 @@ class TestNoTarget(TargetContract):
 
 
 class TestTargetAwareSpatialGrounding(BlockContract):
-    weights = {"weights": 2}
+    weights: ClassVar = {"weights": 2}
 
     def make(self):
         return avground.TargetAwareSpatialGrounding(8)
@@ -107,7 +109,13 @@ class TestTargetAwareSpatialGrounding(BlockContract):
 class TestSharpSpatialGrounding(TestTargetAwareSpatialGrounding):
     def make(self):
         return avground.TargetAwareSpatialGrounding(
-            8, 6, threshold=0.5, threshold_unit="relative", normalize="sum", temperature=avground.Temperature(), similarity="cosine"
+            8,
+            6,
+            threshold=0.5,
+            threshold_unit="relative",
+            normalize="sum",
+            temperature=avground.Temperature(),
+            similarity="cosine",
         )
 
     def inputs(self, b):
@@ -125,7 +133,7 @@ class TestAudioVisualSpatialGrounding(TestTargetAwareSpatialGrounding):
 
 
 class TestJointTemporalGrounding(BlockContract):
-    weights = {"audio_weights": 1, "visual_weights": 1}
+    weights: ClassVar = {"audio_weights": 1, "visual_weights": 1}
 
     def make(self):
         return avground.JointTemporalGrounding(8, 2)

@@ -1,5 +1,7 @@
 """Every model and every row of the paper's ablation tables keeps the contract."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 
@@ -11,8 +13,8 @@ SIZES = {"vocabulary_size": 20, "answers": 7, "audio_dim": 6, "visual_dim": 12, 
 
 
 class ModelContract(BlockContract):
-    weights = {"audio_weights": 1, "visual_weights": 1, "cell_weights": 2, "target_weights": 1}
-    batch_dim = {"match_logits": 1}
+    weights: ClassVar = {"audio_weights": 1, "visual_weights": 1, "cell_weights": 2, "target_weights": 1}
+    batch_dim: ClassVar = {"match_logits": 1}
     any_leading = False
 
     def inputs(self, b):
@@ -38,7 +40,7 @@ class TestSharp(ModelContract):
 
 
 class TestAVST(ModelContract):
-    weights = {"audio_weights": 1, "visual_weights": 1, "cell_weights": 2}
+    weights: ClassVar = {"audio_weights": 1, "visual_weights": 1, "cell_weights": 2}
 
     def make(self):
         return MODELS["avst"](**SIZES)

@@ -1,0 +1,212 @@
+"""Writing a Pocket folder: annotations, features, truth and a record of how it was made."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from avground.data.pocket.choose import Chooser, words
+from avground.data.pocket.features import Array, Codes, audio_rows, visual_map
+from avground.data.pocket.questions import Question, all_questions
+from avground.data.pocket.scene import Scene, make_scene
+from avground.data.pocket.streams import Stream
+from avground.data.pocket.templates import TEMPLATES
+from avground.data.pocket.truth import FILE as TRUTH_FILE
+from avground.data.pocket.truth import Decides, Seen, Truth
+from avground.data.pocket.world import SPLITS, World, get_world
+from avground.errors import DataError
+
+T = TypeVar("T")
+
+VERSION = 1
+RECORD_FILE = "pocket.json"
+AUDIO_FOLDER, VISUAL_FOLDER = "feats/vggish", "feats/res18_14x14"
+
+
+def default_directory(world: str | World = "core", *, seed: int = 0) -> Path:
+    """A folder of the user's cache for this world and seed, such as ``~/.cache/avground/pocket-core-0``.
+
+    ``AVGROUND_CACHE`` names another place for it, or ``XDG_CACHE_HOME`` the folder that holds it. A world of one's
+    own gets a name that depends on its knobs.
+    """
+    name, knobs = get_world(world)
+    if name == "custom":
+        name += "-" + hashlib.sha256(_dump(knobs.to_dict()).encode()).hexdigest()[:8]
+    own = os.environ.get("AVGROUND_CACHE")
+    cache = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "avground"
+    return cache.expanduser() / f"pocket-{name}-{seed}"
+
+
+def generate(directory: str | Path, world: str | World = "core", *, seed: int = 0, progress: bool = True) -> Path:
+    """Make a Pocket folder, or find that it is already there.
+
+    The folder has the layout of MUSIC-AVQA: ``json/avqa-{train,val,test}.json``, ``feats/vggish/<id>.npy`` (60, ca)
+    and ``feats/res18_14x14/<id>.npy`` (t, c, h, w), both float32; beside them ``truth.json``, which
+    :func:`read_truth` reads, and ``pocket.json``, the seed, the knobs, the version and the hashes of what was written.
+    The same world and seed give the same bytes on any machine.
+
+    Args:
+        directory: Where to make it. A folder is made whole or not at all, and never overwritten.
+        world: A preset's name (see :data:`PRESETS`) or a world of one's own.
+        seed: Decides everything that the knobs leave open.
+        progress: Whether to show a progress bar, where ``tqdm`` is installed.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: for a preset that does not exist.
+        DataError: if there is something else at ``directory``: another world, another seed or no Pocket folder.
+    """
+    name, knobs = get_world(world)
+    seed = int(seed)
+    target = Path(directory).expanduser()
+    asked = {"version": VERSION, "world": name, "seed": seed, "knobs": knobs.to_dict()}
+    if target.exists():
+        _check_same(target, asked)
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.unfinished-{os.getpid()}")
+    try:
+        for folder in ("json", AUDIO_FOLDER, VISUAL_FOLDER):
+            (unfinished / folder).mkdir(parents=True)
+        hashes = _write(unfinished, knobs, seed, progress)
+        _write_text(unfinished / RECORD_FILE, _dump({**asked, "sha256": hashes}))
+        try:
+            unfinished.rename(target)
+        except OSError:
+            # Another process finished the same folder first.
+            _check_same(target, asked)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def read_record(directory: str | Path) -> dict[str, Any]:
+    """The seed, the knobs, the version and the hashes of a Pocket folder.
+
+    Raises:
+        DataError: if the folder is none that :func:`generate` made.
+    """
+    path = Path(directory) / RECORD_FILE
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"version", "world", "seed", "knobs", "sha256"}.difference(record)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: expected the record of a Pocket folder, got {type(error).__name__}: {error}"
+        ) from error
+    if missing:
+        raise DataError(f"{path}: expected the record of a Pocket folder, got one without {', '.join(sorted(missing))}")
+    return record
+
+
+def _check_same(target: Path, asked: dict[str, Any]) -> None:
+    record = read_record(target)
+    there = {**record["knobs"], "version": record["version"], "seed": record["seed"]}
+    wanted = {**asked["knobs"], "version": asked["version"], "seed": asked["seed"]}
+    changes = [
+        f"{key}={there.get(key)!r} there, {wanted.get(key)!r} asked for"
+        for key in sorted(there.keys() | wanted.keys())
+        if there.get(key) != wanted.get(key)
+    ]
+    if changes:
+        raise DataError(
+            f"{target}: expected world {asked['world']!r} with seed {asked['seed']}, got world {record['world']!r} "
+            f"with seed {record['seed']} ({'; '.join(changes)}); it is left as it is: choose another folder"
+        )
+
+
+def _write(folder: Path, world: World, seed: int, progress: bool) -> dict[str, str]:
+    codes = Codes.draw(world, seed)
+    videos: dict[str, tuple[Seen, ...]] = {}
+    decides: dict[int, Decides] = {}
+    hashes: dict[str, str] = {}
+    known_words: set[str] | None = None
+    known_answers: set[str] | None = None
+    with _bar(sum(getattr(world, split) for split in SPLITS), progress) as step:
+        for split in SPLITS:
+            # What train never asks or answers, val and test do not either.
+            chooser = Chooser(known_words, known_answers)
+            sums = {kind: hashlib.sha256() for kind in (AUDIO_FOLDER, VISUAL_FOLDER)}
+            rows: list[dict[str, Any]] = []
+            asked: list[Question] = []
+            for index in range(getattr(world, split)):
+                scene = make_scene(world, seed, split, index)
+                stream = Stream(seed, split, index, "questions")
+                questions = chooser.choose(all_questions(scene, world), world.questions, stream)
+                for number, question in enumerate(questions):
+                    question_id = scene.number * 100 + number
+                    rows.append(_row(scene, question, question_id))
+                    decides[question_id] = Decides(scene.video_id, question.targets, question.found, question.seconds)
+                asked += questions
+                videos[scene.video_id] = _seen(scene)
+                for kind, render in ((AUDIO_FOLDER, audio_rows), (VISUAL_FOLDER, visual_map)):
+                    array = render(scene, world, seed, codes)
+                    sums[kind].update(array.data)
+                    _save(folder / kind / f"{scene.video_id}.npy", array)
+                step()
+            if known_words is None:
+                known_words = {word for question in asked for word in words(question)}
+                known_answers = {question.answer for question in asked}
+            hashes[f"json/avqa-{split}.json"] = _write_text(folder / "json" / f"avqa-{split}.json", _dump(rows))
+            # The arrays' values, one after the other in the order of the ids, without the headers of the files.
+            hashes.update({f"{kind} {split}": digest.hexdigest() for kind, digest in sums.items()})
+    truth = Truth(world.rows, world.columns, videos, decides)
+    hashes[TRUTH_FILE] = _write_text(folder / TRUTH_FILE, json.dumps(truth.to_dict(), separators=(",", ":")))
+    return hashes
+
+
+def _row(scene: Scene, question: Question, question_id: int) -> dict[str, Any]:
+    """One entry of an annotation file, with the keys that MUSIC-AVQA's files have, misspelt one included."""
+    template = TEMPLATES[question.template]
+    return {
+        "video_id": scene.video_id,
+        "question_id": question_id,
+        "type": template.type_string,
+        "question_content": template.text,
+        "templ_values": json.dumps(list(question.values)),
+        "question_deleted": 0,
+        "anser": question.answer,
+    }
+
+
+def _seen(scene: Scene) -> tuple[Seen, ...]:
+    return tuple(
+        Seen(one.type, one.on_stage, one.place, one.cells, one.sounding, one.played) for one in scene.instruments
+    )
+
+
+def _save(path: Path, array: Array) -> None:
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=2)
+
+
+def _write_text(path: Path, text: str) -> str:
+    content = text.encode()
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextlib.contextmanager
+def _bar(total: int, progress: bool) -> Iterator[Any]:
+    """A function to call after every scene, which moves a progress bar where there is one."""
+    try:
+        if not progress:
+            raise ImportError
+        from tqdm import tqdm
+    except ImportError:
+        yield lambda: None
+        return
+    with tqdm(total=total, desc="making Pocket scenes", unit="scene") as bar:
+        yield bar.update

@@ -1,0 +1,36 @@
+"""Training, evaluation and checkpoints."""
+
+from avground.training.checkpoint import load_checkpoint, read_checkpoint
+from avground.training.evaluate import Evaluation, evaluate
+from avground.training.grounding import GroundingMetric
+from avground.training.interrupt import Interrupted
+from avground.training.metrics import Scores, prior_scores, score, table
+from avground.training.objective import Objective
+from avground.training.report import make_report
+from avground.training.run import DEVICES, PRECISIONS, Run, music_avqa_run, pocket_run
+from avground.training.splits import Splits, load_splits
+from avground.training.train import make_model, train
+
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "Evaluation",
+    "GroundingMetric",
+    "Interrupted",
+    "Objective",
+    "Run",
+    "Scores",
+    "Splits",
+    "evaluate",
+    "load_checkpoint",
+    "load_splits",
+    "make_model",
+    "make_report",
+    "music_avqa_run",
+    "pocket_run",
+    "prior_scores",
+    "read_checkpoint",
+    "score",
+    "table",
+    "train",
+]

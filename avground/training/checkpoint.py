@@ -1,0 +1,150 @@
+"""Checkpoints: written in one step or not at all, and read without running code that a file brings along."""
+
+import os
+import pickle
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from avground.data import Vocabulary
+from avground.errors import ConfigError, DataError
+from avground.models import GroundingNetwork, ModelConfig, build
+from avground.training.run import Run
+
+FORMAT = "avground checkpoint 1"
+KEYS = frozenset(
+    {"format", "model", "model_config", "run", "vocabulary", "files", "progress", "optimizer", "precision", "versions"}
+)
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes | dict[str, Any]) -> None:
+    """Write bytes, or a checkpoint, so that a crash or another process sees the old file or the new one whole.
+
+    Args:
+        path: The file; its folder is made.
+        content: Bytes, or a dict of what :func:`torch.load` may read back with ``weights_only``.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut; only POSIX systems open folders."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint as it is, on the CPU.
+
+    Raises:
+        DataError: if the file is missing, cut short, no checkpoint of avground, or lacks or has keys it should not.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"{path}: expected a checkpoint, got no such file")
+    if not zipfile.is_zipfile(path):  # The list of contents is at the end, so a file cut short is none.
+        raise DataError(f"{path}: expected a complete checkpoint, got a file that is cut short or is no checkpoint")
+    try:
+        # Weights only: a file from the internet must not be able to run anything.
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = "a file that holds more than tensors and plain values"
+        raise DataError(f"{path}: expected a checkpoint of avground, got {reason}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{path}: expected a complete checkpoint, got a file that is cut short or damaged: {_line(error)}"
+        ) from error
+    if not isinstance(content, dict) or not str(content.get("format", "")).startswith("avground checkpoint"):
+        keys = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
+        raise DataError(f"{path}: expected a checkpoint of avground, got a file that holds {keys or 'nothing'}")
+    if content["format"] != FORMAT:
+        raise DataError(
+            f"{path}: expected the format {FORMAT!r}, got {content['format']!r}: use the version that wrote it"
+        )
+    if set(content) != KEYS:
+        missing, unknown = sorted(KEYS - set(content)), sorted(map(str, set(content) - KEYS))
+        raise DataError(
+            f"{path}: expected the keys of a checkpoint; missing: {missing or 'none'}, unknown: {unknown or 'none'}"
+        )
+    return content
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[GroundingNetwork, Vocabulary, Run]:
+    """Load a trained model, with what is needed to use it.
+
+    For example ``model, vocabulary, run = load_checkpoint("runs/tjstg-core-0/best.pt")``.
+
+    Args:
+        path: A file that :func:`avground.training.train` wrote.
+
+    Returns:
+        The model in evaluation mode on the CPU, the words and answers it knows, and the run that trained it.
+
+    Raises:
+        DataError: if the file is no complete checkpoint, or its weights do not fit its configuration.
+    """
+    content = read_checkpoint(path)
+    try:
+        model = build(ModelConfig(**content["model_config"]))
+        run = Run.from_dict(content["run"])
+    except (TypeError, ConfigError) as error:
+        raise DataError(f"{path}: expected a configuration that this version knows: {_line(error)}") from error
+    load_weights(model, content["model"], str(path))
+    return model.eval(), Vocabulary.from_dict(content["vocabulary"]), run
+
+
+def load_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor], path: str) -> None:
+    """Load weights whose names and shapes must be exactly the model's.
+
+    Raises:
+        DataError: names the first few that are missing, unknown or of another shape.
+    """
+    own = model.state_dict()
+    wrong = [f"missing {name}" for name in own if name not in weights]
+    wrong += [f"unknown {name}" for name in weights if name not in own]
+    wrong += [
+        f"{name}: expected {tuple(own[name].shape)}, got {tuple(weights[name].shape)}"
+        for name in own
+        if name in weights and own[name].shape != weights[name].shape
+    ]
+    if wrong:
+        raise DataError(f"{path}: {len(wrong)} weights do not fit the model: {'; '.join(wrong[:5])}")
+    model.load_state_dict(weights)
+
+
+def make_checkpoint(model: GroundingNetwork, run: Run, vocabulary: Vocabulary, **rest: Any) -> dict[str, Any]:
+    """The content of a checkpoint; ``rest`` gives the keys of :data:`KEYS` that are not made here."""
+    return {
+        "format": FORMAT,
+        "model": model.state_dict(),
+        "model_config": asdict(model.config),
+        "run": run.to_dict(),
+        "vocabulary": vocabulary.to_dict(),
+        **rest,
+    }
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,288 @@
+"""The training loop."""
+
+import dataclasses
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch.utils.data import DataLoader
+
+from avground.data import Batch
+from avground.models import GroundingNetwork
+from avground.training.checkpoint import load_weights, make_checkpoint, read_checkpoint, write_atomically
+from avground.training.evaluate import Evaluation, evaluate, reduce
+from avground.training.interrupt import StopRequest, ignore_signals
+from avground.training.progress import Bar, Progress, show_batches
+from avground.training.run import Run
+from avground.training.sampler import EpochSampler
+from avground.training.splits import Splits, workers_for
+from avground.training.stages import Stage, make_stages
+from avground.training.versions import versions
+
+LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.json"
+
+_SAVE_SECONDS = 600.0
+_AGREE_STEPS = 10
+
+
+class Loop:
+    """Trains a model through its stages, and can stop and go on after any step.
+
+    Every random choice of a step is a function of the seed, the stage, the epoch, the step and the process, so a run
+    that was interrupted computes what it would have computed.
+
+    Args:
+        run: What to train.
+        model: The model, built.
+        splits: The data.
+        output: Folder for checkpoints.
+        fabric: Devices, processes and precision; launched.
+        stop: Tells whether somebody asked to stop.
+    """
+
+    def __init__(
+        self, run: Run, model: GroundingNetwork, splits: Splits, output: Path, fabric: Fabric, stop: StopRequest
+    ) -> None:
+        self.run, self.splits, self.output, self.fabric, self.stop = run, splits, output, fabric, stop
+        self.stages = make_stages(run, splits)
+        self.validation = splits.dataset("val")
+        videos = sum(int(entry["videos"]) for entry in splits.files.values())
+        self.workers = workers_for(run, splits.features, videos)
+        self.plain = model.to(fabric.device)
+        self.progress = Progress()
+        self.optimizer: Any = self._new_optimizer()
+        self.sums = torch.zeros(8, dtype=torch.float64, device=fabric.device)
+        self.consistent = True
+        self._started = self._saved = time.monotonic()
+
+    def restore(self, content: dict[str, Any], path: str) -> None:
+        """Go on from a checkpoint's content."""
+        load_weights(self.plain, content["model"], path)
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(content["precision"])
+        progress = dict(content["progress"])
+        self.sums.copy_(torch.tensor(progress.pop("sums"), dtype=self.sums.dtype))
+        self.progress = Progress.from_dict(progress)
+
+    def fit(self) -> None:
+        """Train until all stages are done.
+
+        Raises:
+            KeyboardInterrupt: once asked to stop.
+            FloatingPointError: if a loss is not finite.
+        """
+        self._started = self._saved = time.monotonic()
+        while not self.done:
+            number = self.progress.stage
+            stage = self.stages[number]
+            model = self._set_up(stage)
+            while self.progress.stage == number:
+                started, first = time.monotonic(), self.progress.step
+                steps = self._train_epoch(stage, model)
+                samples = min((steps - first) * self.run.batch_size, len(stage.indices))
+                rate = samples / max(time.monotonic() - started, 1e-9)
+                self._finish_epoch(stage, steps, rate)
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint; only the first process does."""
+        self._check_finite(self.sums[0].item(), "before writing a checkpoint")
+        self._saved = time.monotonic()
+        if not self.fabric.is_global_zero:
+            return
+        progress = dataclasses.replace(self.progress, seconds=self.seconds)
+        content = make_checkpoint(
+            self.plain,
+            self.run,
+            self.splits.vocabulary,
+            files=self.splits.files,
+            progress={**progress.to_dict(), "sums": self.sums.tolist()},
+            optimizer=self.optimizer.state_dict(),
+            precision=self.fabric.strategy.precision.state_dict(),
+            versions=versions(),
+        )
+        write_atomically(self.output / name, content)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on this run so far, over all sessions."""
+        return self.progress.seconds + time.monotonic() - self._started
+
+    @property
+    def done(self) -> bool:
+        """Whether all stages are."""
+        return self.progress.stage == len(self.stages)
+
+    def where(self) -> str:
+        """Where the run is, in words."""
+        if self.done:
+            return "after the last epoch"
+        stage = self.stages[self.progress.stage]
+        return f"in {stage.name}, epoch {self.progress.epoch + 1} of {stage.epochs}, after step {self.progress.step}"
+
+    def load_best(self) -> str:
+        """Take the weights that were best on the validation questions; returns the file's name."""
+        self.fabric.barrier()
+        path = self.output / BEST
+        load_weights(self.plain, read_checkpoint(path)["model"], str(path))
+        return path.name
+
+    def evaluate(self, description: str, dataset: Any, **options: Any) -> Evaluation:
+        """:func:`avground.training.evaluate` on this run's devices, with a progress bar."""
+        show = show_batches(description, self.fabric.is_global_zero, self._stop_alone)
+        size = max(1, self.run.batch_size // self.fabric.world_size)
+        options = {"batch_size": size, "workers": self.workers, "show": show, "seed": self.run.seed, **options}
+        return evaluate(self.plain, dataset, fabric=self.fabric, **options)
+
+    def _set_up(self, stage: Stage) -> Any:
+        """The model as a stage trains it, wrapped for the run's devices."""
+        if self.fabric.world_size > 1:
+            # Processes wait for each other's gradients of all that can have one: freeze what the stage does not use.
+            batch = self.fabric.to_device(stage.dataset.__getitems__([stage.indices[0]]))
+            parameters = list(self.plain.requires_grad_(True).parameters())
+            total = stage.losses(self.plain, batch)["total"]
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.requires_grad_(gradient is not None)
+        model = self.fabric.setup_module(self.plain)
+        model.mark_forward_method("pair")
+        return model
+
+    def _train_epoch(self, stage: Stage, model: Any) -> int:
+        """The steps of an epoch that are not done yet; returns how many the epoch has in all."""
+        run, fabric, epoch = self.run, self.fabric, self.progress.epoch
+        stage.dataset.set_epoch(stage.first_epoch + epoch)
+        key = (run.seed, stage.first_epoch + epoch)
+        sampler = EpochSampler(
+            stage.indices,
+            run.batch_size,
+            key,
+            start=self.progress.step,
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
+        )
+        loader = DataLoader(
+            stage.dataset,
+            batch_sampler=sampler,
+            collate_fn=stage.dataset.collate,
+            num_workers=self.workers,
+            worker_init_fn=ignore_signals,
+            pin_memory=fabric.device.type == "cuda",
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = run.learning_rate_at(epoch)
+        model.train()
+        title = f"{stage.name} epoch {epoch + 1}/{stage.epochs}"
+        done = self.progress.step * run.batch_size
+        with Bar(title, len(stage.indices), done, f" {stage.unit}s", fabric.is_global_zero) as bar:
+            for batch in loader:
+                self._step(stage, model, fabric.to_device(batch), key)
+                bar.advance(len(batch.answer) * fabric.world_size, lambda: self._describe(stage, self.progress.step))
+                if self._stop_together(sampler.batches):
+                    raise KeyboardInterrupt
+                if time.monotonic() - self._saved > _SAVE_SECONDS:
+                    self.save(LAST)
+        return sampler.batches
+
+    def _step(self, stage: Stage, model: Any, batch: Batch, key: tuple[int, ...]) -> None:
+        step = self.progress.step
+        torch.manual_seed(_step_seed(*key, step, self.fabric.global_rank))
+        with self.fabric.autocast():
+            losses = stage.losses(model, batch)
+        if self.fabric.device.type == "cpu":  # Elsewhere every look at a number makes the device wait.
+            self._check_finite(
+                losses["total"].item(), f"{stage.name}, epoch {self.progress.epoch + 1}, step {step + 1}"
+            )
+        self.fabric.backward(losses["total"])
+        self.consistent = False
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.sums[: len(stage.parts)] += torch.stack([losses[part].detach() for part in stage.parts])
+        self.progress = dataclasses.replace(self.progress, step=step + 1)
+        self.consistent = True
+
+    def _finish_epoch(self, stage: Stage, steps: int, rate: float) -> None:
+        """Validate, remember, save, and go on to the next epoch or stage."""
+        progress = self.progress
+        self._check_finite(self.sums[0].item(), f"{stage.name}, epoch {progress.epoch + 1}")
+        means = dict(zip(stage.parts, self._means(stage, steps), strict=True))
+        entry: dict[str, Any] = {"stage": stage.name, "epoch": progress.epoch + 1, "losses": means}
+        entry["learning_rate"] = self.run.learning_rate_at(progress.epoch)
+        best = progress.best
+        if stage.validate:
+            entry["validation"] = best_now = self.evaluate("validation", self.validation).all
+            best = max(best, best_now)
+        improved = best > progress.best
+        self._say(_summary(stage, entry, rate, improved))
+        self.consistent = False
+        last = progress.epoch + 1 == stage.epochs
+        self.progress = dataclasses.replace(
+            progress,
+            stage=progress.stage + last,
+            epoch=0 if last else progress.epoch + 1,
+            step=0,
+            best=best,
+            best_epoch=progress.epoch + 1 if improved else progress.best_epoch,
+            history=(*progress.history, entry),
+        )
+        self.sums.zero_()
+        if last:
+            self.optimizer = self._new_optimizer()
+        self.consistent = True
+        # The best one first: a run that dies between the two repeats this epoch and finds the same best again.
+        if improved:
+            self.save(BEST)
+        self.save(LAST)
+
+    def _new_optimizer(self) -> Any:
+        fused = self.fabric.device.type in ("cpu", "cuda")
+        adam = torch.optim.Adam(self.plain.parameters(), lr=self.run.learning_rate, fused=fused)
+        return self.fabric.setup_optimizers(adam)
+
+    def _stop_alone(self) -> bool:
+        """Whether to stop where processes cannot agree on it: only if there is but one."""
+        return bool(self.stop) and self.fabric.world_size == 1
+
+    def _stop_together(self, steps: int) -> bool:
+        """Whether to stop after this step; all processes come to the same answer."""
+        if self.fabric.world_size == 1:
+            return bool(self.stop)
+        if self.progress.step % _AGREE_STEPS and self.progress.step < steps:
+            return False  # Agreeing costs a moment, so not after every step.
+        asked = torch.tensor(int(bool(self.stop)), device=self.fabric.device)
+        return bool(reduce(self.fabric, asked, "max").item())
+
+    def _check_finite(self, total: float, where: str) -> None:
+        if not math.isfinite(total):
+            raise FloatingPointError(
+                f"the loss is {total} ({where}). Nothing of it was saved: {self.output / LAST}, if there, is older. "
+                f"Try a lower learning_rate than {self.run.learning_rate:g}, another precision than "
+                f"{self.run.precision!r}, or look for NaN in the features"
+            )
+
+    def _describe(self, stage: Stage, steps: int) -> str:
+        means = (self.sums[: len(stage.parts)] / steps).tolist()  # Of this process only: a bar is worth no waiting.
+        self._check_finite(means[0], f"{stage.name}, epoch {self.progress.epoch + 1}")
+        return ", ".join(f"{name} {mean:.3f}" for name, mean in zip(stage.parts, means, strict=True))
+
+    def _means(self, stage: Stage, steps: int) -> list[float]:
+        return list(reduce(self.fabric, self.sums[: len(stage.parts)] / steps, "mean").tolist())
+
+    def _say(self, line: str) -> None:
+        if self.fabric.is_global_zero:
+            print(line, flush=True)
+
+
+def _step_seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _summary(stage: Stage, entry: dict[str, Any], rate: float, improved: bool) -> str:
+    parts = ", ".join(f"{name} {mean:.4f}" for name, mean in entry["losses"].items() if name != "total")
+    validation = f"  validation {100 * entry['validation']:.2f} %{' *' if improved else '  '}" if stage.validate else ""
+    epoch = f"epoch {entry['epoch']:>2}/{stage.epochs}"
+    rates = f"lr {entry['learning_rate']:.2g}  {rate:,.0f} {stage.unit}s/s"
+    return f"{stage.name:<8}  {epoch}  loss {entry['losses']['total']:.4f} ({parts}){validation}  {rates}"

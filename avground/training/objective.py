@@ -1,0 +1,94 @@
+"""What training minimises: the answer loss, and beside it synchrony and matching, each with its weight."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from avground.errors import ConfigError
+from avground.losses import CrossModalSynchronyLoss, PairMatchingLoss
+from avground.models import Grounded
+
+Part = Callable[[Grounded], Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    r"""The weighted sum of the losses of stage II.
+
+    .. math:: L = L_{qa} + \lambda_{csl} L_{csl} + \lambda_s L_s
+
+    A part whose weight is 0 is never built; without the matching part no frames of other videos are read.
+
+    Source: TJSTG (Jiang and Yin, 2023), section 3: weights 1 and 0.5.
+
+    Args:
+        synchrony: Weight of :class:`avground.losses.CrossModalSynchronyLoss`.
+        matching: Weight of :class:`avground.losses.PairMatchingLoss`.
+
+    Raises:
+        ConfigError: if a weight is negative or not finite.
+    """
+
+    synchrony: float = 1.0
+    matching: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("synchrony", "matching"):
+            weight = getattr(self, name)
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ConfigError(f"objective.{name}: expected a finite number that is at least 0, got {weight!r}")
+
+    @property
+    def needs_negatives(self) -> bool:
+        """Whether the network must be shown frames of other videos."""
+        return "matching" in self.parts
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[float, Part]]:
+        """The parts besides the answer loss that count, each with its weight."""
+        builders = {"synchrony": (self.synchrony, _synchrony), "matching": (self.matching, _matching)}
+        return {name: (weight, build()) for name, (weight, build) in builders.items() if weight > 0}
+
+    def __call__(self, out: Grounded, answers: Int[Tensor, " b"]) -> dict[str, Float[Tensor, ""]]:
+        """Compute the losses of a batch.
+
+        Args:
+            out: What the network returned.
+            answers: Numbers of the right answers.
+
+        Returns:
+            ``"total"``, then each part by its name, before weighting: ``"answer"``, ``"synchrony"``, ``"matching"``.
+
+        Raises:
+            ConfigError: if matching counts and the network was given no negatives.
+        """
+        losses = {"answer": functional.cross_entropy(out.answer_logits, answers)}
+        total = losses["answer"]
+        for name, (weight, part) in self.parts.items():
+            losses[name] = part(out)
+            total = total + weight * losses[name]
+        return {"total": total, **losses}
+
+
+def _synchrony() -> Part:
+    loss = CrossModalSynchronyLoss()
+    return lambda out: loss(out.audio_weights, out.visual_weights)
+
+
+def _matching() -> Part:
+    loss = PairMatchingLoss()
+
+    def part(out: Grounded) -> Tensor:
+        if out.match_logits is None:
+            raise ConfigError(
+                "objective.matching counts, but the network was given no negatives: expected match_logits, got None"
+            )
+        value: Tensor = loss(out.match_logits)
+        return value
+
+    return part

@@ -1,0 +1,107 @@
+"""Where a run is, and showing it."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+_REFRESH_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is; all that it needs besides weights and optimiser to go on exactly.
+
+    Order, negatives and dropout need no state: they are functions of the seed and of these numbers.
+
+    Attributes:
+        stage: Place of the stage among the run's stages; their number once all is done.
+        epoch: Epochs done in the stage.
+        step: Steps done in the epoch.
+        best: Best validation accuracy so far; below 0 before the first.
+        best_epoch: The epoch of stage II, counted from 1, that reached it.
+        seconds: Time spent so far, over all sessions.
+        history: For each finished epoch its losses, rate and validation accuracy.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    history: tuple[dict[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for checkpoints."""
+        return {**asdict(self), "history": list(self.history)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Progress":
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{**values, "history": tuple(values["history"])})
+
+
+class Bar:
+    """A progress bar on a terminal, which asks for numbers only a few times a second.
+
+    Args:
+        description: What is being done.
+        total: Samples in all.
+        done: Samples done already.
+        unit: What a sample is.
+        visible: False for all processes but the first; without a terminal nothing is shown either.
+    """
+
+    def __init__(self, description: str, total: int, done: int, unit: str, visible: bool) -> None:
+        # ``disable=None`` hides the bar where there is no terminal.
+        hidden = None if visible else True
+        self._bar = tqdm(
+            desc=description,
+            total=total,
+            initial=done,
+            unit=unit,
+            leave=False,
+            disable=hidden,
+            mininterval=_REFRESH_SECONDS,
+            dynamic_ncols=True,
+        )
+        self._next = 0.0
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def advance(self, samples: int, text: Callable[[], str]) -> None:
+        """Move on; ``text`` is called when the bar is due to be drawn."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _REFRESH_SECONDS
+            self._bar.set_postfix_str(text(), refresh=False)
+        self._bar.update(samples)
+
+
+def show_batches(
+    description: str, visible: bool, stop: Callable[[], bool]
+) -> Callable[[Iterable[T], int], Iterator[T]]:
+    """A wrapper of batches, for :func:`avground.training.evaluate`, that shows a bar and ends when asked to.
+
+    Raises:
+        KeyboardInterrupt: between two batches, once ``stop`` says so.
+    """
+
+    def show(batches: Iterable[T], total: int) -> Iterator[T]:
+        with Bar(description, total, 0, "batch", visible) as bar:
+            for batch in batches:
+                if stop():
+                    raise KeyboardInterrupt
+                yield batch
+                bar.advance(1, lambda: "")
+
+    return show

@@ -1,0 +1,88 @@
+"""The report of a run: ``metrics.json``, and the same as text."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from avground.training.checkpoint import write_atomically
+from avground.training.evaluate import Evaluation
+from avground.training.loop import BEST, LAST, METRICS, Loop
+from avground.training.metrics import prior_scores, table
+from avground.training.versions import versions
+
+
+def make_report(loop: Loop) -> dict[str, Any]:
+    """Test the best model of a run that is done, and write ``metrics.json``.
+
+    All accuracies are shares from 0 to 1; rows are those of :class:`avground.training.Scores`. Keys:
+
+    - ``model``, ``ablation``, ``parameters``, ``seed``, ``run``, ``model_config``, ``versions``, ``seconds``;
+    - ``data``: ``folder``, ``files`` (SHA-256, questions and videos of each), ``vocabulary`` (words, answers, digest);
+    - ``validation`` and ``test``: ``accuracy``, ``prior`` and ``count``, each by row;
+    - ``test.shuffled.audio`` and ``.visual``: the accuracy by row with the sound, or the pictures, of other videos;
+    - ``test.grounding``: see :class:`avground.training.GroundingMetric`; only where the truth is known;
+    - ``best_epoch`` of stage II, and ``history``: one entry for each epoch.
+    """
+    run, splits = loop.run, loop.splits
+    checkpoint = loop.load_best()
+    test = splits.dataset("test")
+    found = {
+        "validation": loop.evaluate("validation", loop.validation),
+        "test": loop.evaluate("test", test, truth=splits.truth),
+    }
+    shuffled = {
+        what: loop.evaluate(f"test, {what} shuffled", test, shuffle=what).accuracy
+        for what in ("audio", "visual")
+        if int(splits.files[f"{run.annotations}/avqa-test.json"]["videos"]) > 1
+    }
+    vocabulary = splits.vocabulary
+    sizes = {"words": len(vocabulary.words), "answers": len(vocabulary.answers), "digest": vocabulary.digest}
+    report: dict[str, Any] = {
+        "model": run.model,
+        "ablation": run.ablation,
+        "parameters": sum(parameter.numel() for parameter in loop.plain.parameters()),
+        "seed": run.seed,
+        "checkpoint": checkpoint,
+        "best_epoch": loop.progress.best_epoch,
+        "data": {"folder": str(splits.folder), "files": splits.files, "vocabulary": sizes},
+        "validation": _scores(loop, "val", found["validation"]),
+        "test": {
+            **_scores(loop, "test", found["test"]),
+            "shuffled": shuffled,
+            **({"grounding": found["test"].grounding} if found["test"].grounding else {}),
+        },
+        "run": run.to_dict(),
+        "model_config": vars(loop.plain.config),
+        "history": list(loop.progress.history),
+        "versions": versions(),
+        "seconds": round(loop.seconds, 1),
+    }
+    if loop.fabric.is_global_zero:
+        write_atomically(loop.output / METRICS, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+    return report
+
+
+def print_report(report: dict[str, Any], output: Path) -> None:
+    """Print a report."""
+    test = report["test"]
+    print(
+        f"\ntest, percent (epoch {report['best_epoch']} of stage II, the best on validation; "
+        "prior: the majority answer of the template)"
+    )
+    print(table(test["accuracy"], test["prior"], test["count"]))
+    for what, accuracy in test["shuffled"].items():
+        print(f"{what} of other videos: {100 * accuracy['All']:.2f}")
+    grounding = test.get("grounding", {})
+    if where := grounding.get("pointing"):
+        sharp = f"largest weight {where['peak_over_uniform']:.1f} x uniform"
+        print(f"pointing accuracy {100 * where['accuracy']:.2f} (chance {100 * where['chance']:.2f}; {sharp})")
+    if when := grounding.get("temporal_overlap"):
+        streams = f"audio {100 * when['audio']:.2f}, visual {100 * when['visual']:.2f}"
+        print(f"temporal overlap {100 * when['mean']:.2f} (uniform {100 * when['uniform']:.2f}; {streams})")
+    print(f"\n{output / METRICS}, {output / BEST}, {output / LAST}; {report['seconds']:.0f} s in all")
+
+
+def _scores(loop: Loop, split: str, found: Evaluation) -> dict[str, dict[str, Any]]:
+    records = loop.splits.records
+    prior = prior_scores(records["train"], records[split], loop.splits.vocabulary)
+    return {"accuracy": found.accuracy, "prior": prior.accuracy, "count": found.count}

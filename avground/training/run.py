@@ -1,0 +1,195 @@
+"""A run: everything that decides what a training run computes, in one frozen object that every checkpoint keeps."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from avground.errors import ConfigError, check_choice
+from avground.models import ABLATIONS, MODELS, OBJECTIVES
+from avground.training.objective import Objective
+
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+# Neither changes a number: features may have moved (their annotations are compared by content), and processes that
+# only load data may come and go.
+_FREE_TO_CHANGE = frozenset({"data", "workers"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A complete training configuration.
+
+    Args:
+        data: Folder of the data set: ``<annotations>/avqa-{train,val,test}.json`` and ``feats/``.
+        annotations: Folder of the question files inside ``data``.
+        segments: Segments of a video, t.
+        model: Name in :data:`avground.models.MODELS`.
+        overrides: Keyword arguments for the model's builder.
+        ablation: The row of the paper's tables this run repeats (:meth:`with_ablation`), or None.
+        dim: Width of the model; None for the number of channels of the picture features.
+        objective: Weights of the losses of stage II.
+        stage_one_epochs: Passes over the train *videos*, learning which sound and sight belong together (Eqs. 21-22).
+        epochs: Passes over the train *questions*, with the whole objective.
+        batch_size: Samples a step, over all devices together.
+        learning_rate: Adam's, at the start of either stage.
+        decay_epochs: The learning rate is multiplied by ``decay_factor`` after every so many epochs of a stage.
+        decay_factor: See ``decay_epochs``.
+        seed: Of weights, order, negatives and dropout.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        devices: Devices a node.
+        nodes: Nodes.
+        precision: ``"32-true"``, ``"bf16-mixed"`` or ``"16-mixed"``.
+        workers: Processes that read features; None for 0 where the features are in memory and a few where not.
+
+    Raises:
+        ConfigError: names the field, what was expected and what it got.
+    """
+
+    data: str
+    annotations: str = "json"
+    segments: int = 10
+    model: str = "tjstg"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    ablation: str | None = None
+    dim: int | None = None
+    objective: Objective = field(default_factory=Objective)
+    stage_one_epochs: int
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float
+    decay_epochs: int
+    decay_factor: float = 0.1
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "32-true"
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("model", self.model, MODELS)
+        check_choice("ablation", self.ablation, (None, *ABLATIONS))
+        check_choice("device", self.device, DEVICES)
+        check_choice("precision", self.precision, PRECISIONS)
+        lowest = {
+            "segments": 1,
+            "stage_one_epochs": 0,
+            "epochs": 1,
+            "batch_size": 1,
+            "decay_epochs": 1,
+            "devices": 1,
+            "nodes": 1,
+            "seed": 0,
+        }
+        for name, least in lowest.items():
+            _check_whole(name, getattr(self, name), least)
+        for name in ("dim", "workers"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 0 if name == "workers" else 1)
+        for name in ("learning_rate", "decay_factor"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name}: expected a number above 0, got {getattr(self, name)!r}")
+        if self.batch_size % (processes := self.devices * self.nodes):
+            raise ConfigError(
+                f"batch_size: expected a multiple of devices * nodes = {processes}, got {self.batch_size}"
+            )
+
+    def with_ablation(self, name: str) -> Self:
+        """This run with the model and objective of one row of the paper's tables.
+
+        Raises:
+            ConfigError: for a row that does not exist; the message lists those that do.
+        """
+        check_choice("ablation", name, ABLATIONS)
+        row = ABLATIONS[name]
+        return dataclasses.replace(
+            self,
+            ablation=name,
+            model=row.model,
+            overrides={**self.overrides, **row.changes},
+            objective=dataclasses.replace(self.objective, **{**OBJECTIVES[row.model], **row.objective}),
+        )
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0 in its stage."""
+        rate: float = self.learning_rate * self.decay_factor ** (epoch // self.decay_epochs)
+        return rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain values, for checkpoints and JSON."""
+        return {**dataclasses.asdict(self), "overrides": dict(self.overrides)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            ConfigError: if a field is missing, unknown or wrong.
+        """
+        try:
+            return cls(**{**values, "objective": Objective(**values["objective"])})
+        except (TypeError, KeyError) as error:
+            raise ConfigError(
+                f"run: expected the fields {', '.join(f.name for f in dataclasses.fields(cls))}; {error}"
+            ) from error
+
+    def differences(self, other: "Run") -> dict[str, tuple[Any, Any]]:
+        """The fields in which two runs differ, apart from those that change no number (``data``, ``workers``)."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return {
+            name: (mine[name], theirs[name])
+            for name in mine
+            if name not in _FREE_TO_CHANGE and mine[name] != theirs[name]
+        }
+
+
+def music_avqa_run(data: str, **changes: Any) -> Run:
+    """The paper's schedule, for real data: 30 epochs, batch 64, Adam 2e-4, times 0.1 every 10 epochs.
+
+    The paper does not say how long stage I is; 10 passes over the videos are taken here.
+
+    Args:
+        data: Folder of the data set.
+        **changes: Fields of :class:`Run` to change; ``ablation`` sets the model and the objective too.
+    """
+    schedule = {"stage_one_epochs": 10, "epochs": 30, "batch_size": 64, "learning_rate": 2e-4, "decay_epochs": 10}
+    return _make(data, schedule, changes)
+
+
+def pocket_run(data: str, **changes: Any) -> Run:
+    """A schedule for the embedded benchmark: 14 epochs, Adam 2e-3, times 0.1 for the last quarter.
+
+    Args:
+        data: Folder of a Pocket world.
+        **changes: Fields of :class:`Run` to change; ``ablation`` sets the model and the objective too.
+    """
+    epochs = changes.get("epochs", 14)
+    decay = max(1, round(0.75 * epochs)) if isinstance(epochs, int) else 1
+    schedule = {"stage_one_epochs": 2, "epochs": epochs, "batch_size": 64, "learning_rate": 2e-3, "decay_epochs": decay}
+    return _make(data, schedule, changes)
+
+
+def _make(data: str, schedule: dict[str, Any], changes: dict[str, Any]) -> Run:
+    known = [item.name for item in dataclasses.fields(Run)]
+    for name in changes:
+        check_choice("field of Run", name, known)
+    values = {"model": "tjstg", **schedule, **changes}
+    row = values.pop("ablation", None)
+    check_choice("model", values["model"], MODELS)
+    values.setdefault("objective", Objective(**OBJECTIVES[values["model"]]))
+    if "stage_one_epochs" not in changes and not values["objective"].needs_negatives:
+        values["stage_one_epochs"] = 0
+    run = Run(data=data, **values)
+    if row is None:
+        return run
+    ablated = run.with_ablation(row)
+    if changes.get("model", ablated.model) != ablated.model:
+        raise ConfigError(f"model: expected {ablated.model!r}, which the ablation {row!r} changes, got {run.model!r}")
+    return ablated
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")

@@ -1,0 +1,84 @@
+"""The two stages of training: what each shows the network, and what it minimises there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from avground.data import Batch, MusicAVQA
+from avground.losses import PairMatchingLoss
+from avground.training.run import Run
+from avground.training.splits import Splits
+
+Losses = Callable[[Any, Batch], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training with its own samples, losses and optimiser.
+
+    Attributes:
+        name: ``"stage I"`` or ``"stage II"``.
+        unit: What a sample is.
+        epochs: Passes over the samples.
+        first_epoch: Epochs of the stages before, so that negatives are drawn anew.
+        dataset: Where the samples come from.
+        indices: Which samples.
+        parts: Names of the losses.
+        losses: Given the network and a batch, the losses by name.
+        validate: Whether answers are scored after each epoch.
+    """
+
+    name: str
+    unit: str
+    epochs: int
+    first_epoch: int
+    dataset: MusicAVQA
+    indices: Sequence[int]
+    parts: tuple[str, ...]
+    losses: Losses
+    validate: bool
+
+
+def make_stages(run: Run, splits: Splits) -> list[Stage]:
+    """Stage I learns which sound and sight belong together, stage II to answer, starting from what stage I learned.
+
+    Source: TJSTG (Jiang and Yin, 2023), section 3: Eqs. 21-22, then the whole objective. A stage without epochs is
+    left out, and so are the frames of other videos where no loss needs them.
+    """
+    negatives = splits.negatives(run.seed) if run.stage_one_epochs or run.objective.needs_negatives else None
+    stages = []
+    if run.stage_one_epochs:
+        dataset = splits.dataset("train", negatives)
+        first_of_video = {record.video_id: place for place, record in reversed(list(enumerate(dataset.records)))}
+        videos = sorted(first_of_video.values())
+        parts: tuple[str, ...] = ("total", "matching")
+        stages.append(
+            Stage("stage I", "video", run.stage_one_epochs, 0, dataset, videos, parts, _pair_losses(), validate=False)
+        )
+    dataset = splits.dataset("train", negatives if run.objective.needs_negatives else None)
+    questions = range(len(dataset))
+    parts = ("total", "answer", *run.objective.parts)
+    first = run.stage_one_epochs
+    stages.append(
+        Stage("stage II", "question", run.epochs, first, dataset, questions, parts, _answer_losses(run), validate=True)
+    )
+    return stages
+
+
+def _pair_losses() -> Losses:
+    loss = PairMatchingLoss()
+
+    def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
+        matching = loss(model.pair(batch.audio, batch.visual, batch.negative).float())
+        return {"total": matching, "matching": matching}
+
+    return losses
+
+
+def _answer_losses(run: Run) -> Losses:
+    def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
+        return run.objective(model(batch.audio, batch.visual, batch.question, batch.negative), batch.answer)
+
+    return losses

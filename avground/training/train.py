@@ -1,0 +1,146 @@
+"""Training from a run to a report, and going on where one stopped."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from avground.errors import ConfigError, DataError
+from avground.models import MODELS, GroundingNetwork
+from avground.training.checkpoint import read_checkpoint
+from avground.training.interrupt import Interrupted, stop_on_signals
+from avground.training.loop import BEST, LAST, METRICS, Loop
+from avground.training.report import make_report, print_report
+from avground.training.run import Run
+from avground.training.splits import Splits, load_splits
+
+
+def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, Any]:
+    """Train as a run says, test the best model, and write checkpoints and ``metrics.json``.
+
+    Ctrl-C and SIGTERM stop after the step under way and leave a checkpoint; with ``resume`` the run goes on from it
+    exactly, as if it had not been interrupted.
+
+    Args:
+        run: What to train, see :func:`avground.training.pocket_run` and :func:`avground.training.music_avqa_run`.
+        output: Folder for ``last.pt``, ``best.pt`` and ``metrics.json``.
+        resume: Go on from the last good checkpoint there.
+
+    Returns:
+        What ``metrics.json`` holds, see :func:`avground.training.make_report`.
+
+    Raises:
+        ConfigError: if ``output`` holds a run and ``resume`` is False; if it holds none, or one with another
+            configuration, and ``resume`` is True; if the device or precision is not to be had.
+        DataError: if the data or a checkpoint cannot be used.
+        FloatingPointError: if the loss is not finite.
+        Interrupted: after Ctrl-C or SIGTERM; says how to go on.
+    """
+    output = Path(output)
+    content, path = _find_checkpoint(output, run) if resume else (None, "")
+    if not resume:
+        _refuse_to_overwrite(output)
+    fabric = make_fabric(run)
+    fabric.launch()
+    splits = load_splits(run)
+    if content is not None and content["files"] != splits.files:
+        raise ConfigError(f"{run.data}: expected the question files of {path}, got others (their SHA-256 differ)")
+    model = make_model(run, splits)
+    if fabric.is_global_zero:
+        _describe(run, splits, model, fabric, path)
+    fabric.barrier()  # No process may look for a run in the folder once another writes there.
+    with stop_on_signals() as stop:
+        loop = Loop(run, model, splits, output, fabric, stop)
+        if content is not None:
+            loop.restore(content, path)
+        try:
+            loop.fit()
+            report = make_report(loop)
+        except KeyboardInterrupt as error:
+            raise Interrupted(_leave(loop)) from error
+    if fabric.is_global_zero:
+        print_report(report, output)
+    return report
+
+
+def make_fabric(run: Run) -> Fabric:
+    """The devices, processes and precision of a run; not launched.
+
+    Raises:
+        ConfigError: if they are not to be had on this machine.
+    """
+    cuda = torch.cuda.is_available()
+    device = run.device if run.device != "auto" else "cuda" if cuda else "cpu"
+    if device == "cuda" and (not cuda or run.devices > torch.cuda.device_count()):
+        there = torch.cuda.device_count() if cuda else 0
+        raise ConfigError(f"device='cuda', devices={run.devices}: expected at most the {there} that torch finds here")
+    if device == "cpu" and run.precision == "16-mixed":
+        raise ConfigError("precision: expected '32-true' or 'bf16-mixed' on the CPU, got '16-mixed'")
+    precision: Any = run.precision
+    return Fabric(accelerator=device, devices=run.devices, num_nodes=run.nodes, precision=precision)
+
+
+def make_model(run: Run, splits: Splits) -> GroundingNetwork:
+    """The untrained model of a run: its sizes come from the data, its weights from the seed."""
+    torch.manual_seed(run.seed)
+    visual_dim = splits.features.visual_shape[0]
+    return MODELS[run.model](
+        vocabulary_size=len(splits.vocabulary.words),
+        answers=len(splits.vocabulary.answers),
+        audio_dim=splits.features.audio_dim,
+        visual_dim=visual_dim,
+        dim=run.dim or visual_dim,
+        **run.overrides,
+    )
+
+
+def _find_checkpoint(output: Path, run: Run) -> tuple[dict[str, Any], str]:
+    """The content of the last good checkpoint of this very run, and its file."""
+    there = [path for name in (LAST, BEST) if (path := output / name).exists()]
+    if not there:
+        raise ConfigError(f"resume: expected {LAST} or {BEST} in {output}, got neither; to start, leave resume off")
+    problems: list[DataError] = []
+    for path in there:
+        try:
+            content = read_checkpoint(path)
+        except DataError as error:
+            problems.append(error)
+            continue
+        differences = Run.from_dict(content["run"]).differences(run)
+        if differences:
+            listed = "; ".join(f"{name}: {old!r} there, {new!r} asked for" for name, (old, new) in differences.items())
+            raise ConfigError(f"resume: expected the configuration of {path}, got another one: {listed}")
+        return content, str(path)
+    raise problems[0]
+
+
+def _refuse_to_overwrite(output: Path) -> None:
+    there = [name for name in (LAST, BEST, METRICS) if (output / name).exists()]
+    if there:
+        raise ConfigError(
+            f"output: expected a folder without a run, got {output} with {', '.join(there)}: "
+            "resume it (--resume) or choose another folder"
+        )
+
+
+def _leave(loop: Loop) -> str:
+    """Save what can be saved, and say how to go on."""
+    path = loop.output / LAST
+    if not loop.consistent:
+        return f"interrupted within a step, of which nothing was saved; {path}, if there, is from before"
+    if not loop.done:  # Once all is done the last checkpoint is written, and the weights may be those of the best.
+        loop.save(LAST)
+    return f"interrupted {loop.where()}; {path} holds that. To go on, run the same again with --resume (resume=True)"
+
+
+def _describe(run: Run, splits: Splits, model: GroundingNetwork, fabric: Fabric, path: str) -> None:
+    counts = ", ".join(f"{entry['questions']:,} in {name}" for name, entry in splits.files.items())
+    c, h, w = splits.features.visual_shape
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    ablation = f", ablation {run.ablation}" if run.ablation else ""
+    print(f"data    {splits.folder}\n        questions: {counts}; maps {c} x {h} x {w}")
+    print(f"model   {run.model}{ablation}, dim {model.config.dim}, {parameters:,} parameters")
+    print(f"device  {fabric.world_size} x {fabric.device.type}, {run.precision}")
+    if path:
+        print(f"resume  {path}")

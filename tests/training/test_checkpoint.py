@@ -1,0 +1,123 @@
+import os
+import pickle
+
+import pytest
+import torch
+
+from avground.data import Vocabulary
+from avground.errors import DataError
+from avground.models import tjstg
+from avground.training import checkpoint, load_checkpoint, pocket_run, read_checkpoint
+from avground.training.checkpoint import make_checkpoint, write_atomically
+
+VOCABULARY = Vocabulary(("<pad>", "Is", "it"), ("yes", "no"))
+
+
+@pytest.fixture
+def model():
+    return tjstg(vocabulary_size=3, answers=2, audio_dim=5, visual_dim=8, dim=8)
+
+
+@pytest.fixture
+def content(model):
+    rest = {name: {} for name in ("files", "progress", "optimizer", "precision", "versions")}
+    return make_checkpoint(model, pocket_run("data", dim=8), VOCABULARY, **rest)
+
+
+def test_a_model_comes_back_in_one_line(model, content, tmp_path):
+    write_atomically(tmp_path / "best.pt", content)
+    loaded, vocabulary, run = load_checkpoint(tmp_path / "best.pt")
+    clip = torch.randn(2, 4, 5), torch.randn(2, 4, 8, 3, 3), torch.tensor([[1, 2, 0], [2, 0, 0]])
+    assert torch.equal(loaded(*clip).answer_logits, model.eval()(*clip).answer_logits)
+    assert not loaded.training
+    assert (vocabulary, run) == (VOCABULARY, pocket_run("data", dim=8))
+    assert loaded.config == model.config
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_write_that_fails_leaves_the_old_file(content, tmp_path, monkeypatch, step, error):
+    path = tmp_path / "last.pt"
+    write_atomically(path, b"old")
+
+    def fail(*_):
+        raise error("disk full")
+
+    monkeypatch.setattr(checkpoint.os, step, fail)
+    with pytest.raises(error, match="disk full"):
+        write_atomically(path, content)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["last.pt"]
+
+
+def test_the_folder_is_made_and_the_old_file_replaced(tmp_path):
+    path = tmp_path / "a" / "b" / "metrics.json"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(path.parent) == ["metrics.json"]
+
+
+def test_no_file_of_that_name(tmp_path):
+    with pytest.raises(DataError, match=r"none\.pt: expected a checkpoint, got no such file"):
+        read_checkpoint(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_file_cut_short(content, tmp_path, share):
+    path = tmp_path / "last.pt"
+    write_atomically(path, content)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(DataError, match=r"last\.pt: expected a complete checkpoint, got a file that is cut short"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x80\x02}q\x00.", b"PK\x03\x04" + bytes(99)])
+def test_a_file_of_something_else(tmp_path, content):
+    path = tmp_path / "last.pt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"last\.pt: expected a"):
+        read_checkpoint(path)
+
+
+class _Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda bomb, path: path.write_bytes(pickle.dumps(bomb))])
+def test_a_file_that_brings_code_is_refused_unread(tmp_path, monkeypatch, write):
+    monkeypatch.chdir(tmp_path)
+    write({"model": _Bomb()}, tmp_path / "evil.pt")
+    with pytest.raises(DataError, match=r"holds more than tensors|is no checkpoint"):
+        load_checkpoint(tmp_path / "evil.pt")
+    assert os.listdir(tmp_path) == ["evil.pt"]
+
+
+def _without(content, key):
+    return {name: value for name, value in content.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model"], "got a file that holds question"),
+        (lambda c: [1, 2], "got a file that holds list"),
+        (lambda c: {}, "got a file that holds nothing"),
+        (lambda c: _without(c, "run"), r"missing: \['run'\], unknown: none"),
+        (lambda c: {**c, "more": 1}, r"missing: none, unknown: \['more'\]"),
+        (lambda c: {**c, "format": "avground checkpoint 9"}, "use the version that wrote it"),
+        (lambda c: {**c, "model": _without(c["model"], "answer.classify.bias")}, "missing answer.classify.bias"),
+        (lambda c: {**c, "model": {**c["model"], "new": torch.ones(1)}}, "1 weights .* unknown new"),
+        (
+            lambda c: {**c, "model": {**c["model"], "answer.classify.bias": torch.ones(3)}},
+            r"answer\.classify\.bias: expected \(2,\), got \(3,\)",
+        ),
+        (lambda c: {**c, "model_config": {**c["model_config"], "speed": 1}}, "configuration that this version knows"),
+        (lambda c: {**c, "run": {**c["run"], "model": "tjstg9"}}, "configuration that this version knows.*tjstg9"),
+    ],
+)
+def test_content_that_does_not_fit(content, tmp_path, change, message):
+    torch.save(change(content), tmp_path / "last.pt")
+    with pytest.raises(DataError, match=message):
+        load_checkpoint(tmp_path / "last.pt")

@@ -1,0 +1,81 @@
+import dataclasses
+import json
+
+import pytest
+
+from avground.errors import ConfigError
+from avground.models import ABLATIONS, MODELS
+from avground.training import Objective, Run, music_avqa_run, pocket_run
+
+
+def test_the_papers_schedule_is_the_default_for_real_data():
+    run = music_avqa_run("data")
+    assert (run.epochs, run.batch_size, run.learning_rate, run.objective) == (30, 64, 2e-4, Objective(1.0, 0.5))
+    rates = [run.learning_rate_at(epoch) for epoch in (0, 9, 10, 19, 20, 29)]
+    assert rates == pytest.approx([2e-4, 2e-4, 2e-5, 2e-5, 2e-6, 2e-6])
+
+
+def test_pocket_decays_for_the_last_quarter():
+    run = pocket_run("data", epochs=8)
+    assert [run.learning_rate_at(epoch) for epoch in (0, 5, 6, 7)] == pytest.approx([2e-3, 2e-3, 2e-4, 2e-4])
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_is_a_run_that_survives_json(name):
+    run = pocket_run("data", ablation=name, seed=3)
+    row = ABLATIONS[name]
+    assert (run.model, dict(run.overrides), run.ablation) == (row.model, dict(row.changes), name)
+    assert run.objective.synchrony == row.objective.get("synchrony", 0.0 if row.model == "avst" else 1.0)
+    assert Run.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_avst_alone_has_no_synchrony_loss(model):
+    assert pocket_run("data", model=model).objective.synchrony == (model != "avst")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "tjst"}, "model.*'tjstg'.*'avst'.*got 'tjst'"),
+        ({"ablation": "nothing"}, "ablation.*'full'.*got 'nothing'"),
+        ({"ablation": "avst", "model": "tjstg"}, "model: expected 'avst'"),
+        ({"device": "gpu"}, "device.*'cuda'.*got 'gpu'"),
+        ({"precision": "16"}, "precision.*'16-mixed'.*got '16'"),
+        ({"epoch": 3}, "field of Run.*'epochs'.*got 'epoch'"),
+        ({"epochs": 0}, "epochs: expected a whole number of at least 1, got 0"),
+        ({"epochs": 1.5}, "epochs.*got 1.5"),
+        ({"seed": -1}, "seed.*got -1"),
+        ({"dim": 0}, "dim.*got 0"),
+        ({"workers": -1}, "workers.*got -1"),
+        ({"learning_rate": 0.0}, "learning_rate.*got 0.0"),
+        ({"learning_rate": float("nan")}, "learning_rate.*got nan"),
+        ({"batch_size": 9, "devices": 2}, "batch_size: expected a multiple of devices"),
+    ],
+)
+def test_what_cannot_be_is_named(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        pocket_run("data", **changes)
+
+
+def test_differences_name_the_fields_that_change_numbers():
+    run = pocket_run("here", seed=1)
+    other = dataclasses.replace(run, data="there", workers=2, seed=2, objective=Objective(0.0))
+    assert set(run.differences(other)) == {"seed", "objective"}
+    assert run.differences(other)["seed"] == (1, 2)
+
+
+def test_a_dict_that_is_no_run_is_an_error():
+    values = pocket_run("data").to_dict()
+    with pytest.raises(ConfigError, match="speed"):
+        Run.from_dict({**values, "speed": 1})
+    del values["objective"]
+    with pytest.raises(ConfigError, match="objective"):
+        Run.from_dict(values)
+
+
+def test_a_model_without_matching_loss_needs_no_stage_one():
+    assert pocket_run("d", model="tjstg_sharp").stage_one_epochs == 0
+    assert pocket_run("d", model="tjstg_sharp", stage_one_epochs=3).stage_one_epochs == 3
+    assert pocket_run("d", model="tjstg").stage_one_epochs == 2
+    assert music_avqa_run("d", objective=Objective(matching=0.0)).stage_one_epochs == 0

@@ -1,0 +1,274 @@
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from avground.data import Negatives, pocket
+from avground.errors import ConfigError, DataError
+from avground.training import Interrupted, Objective, load_checkpoint, loop, read_checkpoint, train
+from avground.training.loop import Loop
+
+# Two stages with one and two epochs of 2 and 4 steps, so the steps of a run are 0 to 9.
+STEPS = 2 + 4 + 4
+
+
+@pytest.fixture
+def run(make_run):
+    return make_run()
+
+
+@pytest.fixture
+def whole(run, tmp_path):
+    """A run that nothing interrupts."""
+    train(run, tmp_path / "whole")
+    return tmp_path / "whole"
+
+
+def _interrupt(monkeypatch, name, call, how, before=True):
+    """Make the given call of a method of the loop stop the run; returns a list that counts the calls."""
+    original, calls = getattr(Loop, name), []
+
+    def method(self, *arguments, **options):
+        calls.append(name)
+        if len(calls) - 1 == call and before:
+            how()
+        result = original(self, *arguments, **options)
+        if len(calls) - 1 == call and not before:
+            how()
+        return result
+
+    monkeypatch.setattr(Loop, name, method)
+    return calls
+
+
+def _raise():
+    raise KeyboardInterrupt
+
+
+def _die():
+    raise RuntimeError("killed")
+
+
+def _signal():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _equal(a, b):
+    """Whether two checkpoints hold the same bits."""
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return a == b
+
+
+def _same(one, other):
+    """Whether two runs ended with the same bits and the same numbers."""
+    for name in ("last.pt", "best.pt"):
+        a, b = read_checkpoint(one / name), read_checkpoint(other / name)
+        assert a["progress"].pop("seconds") > 0
+        assert b["progress"].pop("seconds") > 0
+        assert [key for key in a if not _equal(a[key], b[key])] == []
+    a, b = (json.loads((folder / "metrics.json").read_text()) for folder in (one, other))
+    assert a.pop("seconds") >= 0 < b.pop("seconds") + 1
+    assert a == b
+
+
+def _resume_after(run, tmp_path, monkeypatch, whole, *interruption, **options):
+    with monkeypatch.context() as patch:
+        _interrupt(patch, *interruption, **options)
+        with pytest.raises(Interrupted, match="To go on, run the same again with --resume"):
+            train(run, tmp_path / "cut")
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+@pytest.mark.parametrize("how", [_raise, _signal], ids=["raised", "signal"])
+@pytest.mark.parametrize("step", [1, 2, 4, STEPS - 1])
+def test_a_run_cut_at_any_step_ends_like_one_that_was_not(run, tmp_path, monkeypatch, whole, step, how):
+    _resume_after(run, tmp_path, monkeypatch, whole, "_step", step, how)
+
+
+@pytest.mark.parametrize("evaluation", [0, 1, 2, 3, 4], ids=["first", "second", "validation", "test", "shuffled"])
+def test_a_run_cut_while_evaluating_ends_the_same(run, tmp_path, monkeypatch, whole, evaluation):
+    _resume_after(run, tmp_path, monkeypatch, whole, "evaluate", evaluation, _signal)
+
+
+def test_a_run_cut_between_best_and_last_ends_the_same(run, tmp_path, monkeypatch, whole):
+    saves = 1 + 1  # After stage I; the best of the first epoch of stage II.
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "save", saves - 1, _die, before=False)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(run, tmp_path / "cut")
+    assert read_checkpoint(tmp_path / "cut" / "best.pt")["progress"]["epoch"] == 1
+    assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["stage"] == 1
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+def test_an_interrupt_within_the_update_saves_nothing_half_done(run, tmp_path, monkeypatch, whole):
+    calls, original = [], torch.optim.Adam.step
+
+    def step(self, *arguments):
+        calls.append(1)
+        original(self, *arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", step)
+        with pytest.raises(Interrupted, match="within a step, of which nothing was saved"):
+            train(run, tmp_path / "cut")
+    assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["step"] == 0
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+def test_a_run_saved_by_the_clock_can_be_killed(run, tmp_path, monkeypatch, whole):
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_SAVE_SECONDS", -1.0)
+        _interrupt(patch, "_step", 4, _die)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(run, tmp_path / "cut")
+    assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["step"] == 2
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+def test_a_damaged_last_checkpoint_falls_back_to_the_best(run, tmp_path, whole):
+    last = whole / "last.pt"
+    good = read_checkpoint(last)
+    last.write_bytes(last.read_bytes()[:1000])
+    train(run, whole, resume=True)
+    assert _equal(good["model"], read_checkpoint(last)["model"])
+    for name in ("last.pt", "best.pt"):
+        (whole / name).write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"last\.pt: expected a complete checkpoint"):
+        train(run, whole, resume=True)
+
+
+def test_a_finished_run_is_tested_again_but_never_overwritten(run, whole):
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    assert set(before) == {"last.pt", "best.pt", "metrics.json"}
+    with pytest.raises(ConfigError, match=r"output.*with last\.pt, best\.pt, metrics\.json: resume it \(--resume\) or"):
+        train(run, whole)
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+    assert train(run, whole, resume=True)["test"] == json.loads(before["metrics.json"])["test"]
+    assert (whole / "last.pt").read_bytes() == before["last.pt"]
+
+
+def test_there_must_be_something_to_resume(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"resume: expected last\.pt or best\.pt in .*, got neither"):
+        train(run, tmp_path / "nothing", resume=True)
+
+
+def test_resuming_another_configuration_names_the_fields(make_run, whole):
+    other = make_run(seed=1, learning_rate=1e-3, workers=1)
+    with pytest.raises(
+        ConfigError, match=r"learning_rate: 0\.002 there, 0\.001 asked for; seed: 0 there, 1 asked for$"
+    ):
+        train(other, whole, resume=True)
+
+
+def test_resuming_on_other_questions_is_an_error(make_run, whole, tmp_path):
+    world = pocket.World(types=4, segments=5, rows=6, columns=6, channels=8, train=9, val=3, test=5, questions=3)
+    other = str(pocket.generate(tmp_path / "other", world, progress=False))
+    with pytest.raises(ConfigError, match="question files"):
+        train(make_run(data=other), whole, resume=True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(run, tmp_path, monkeypatch, value):
+    calls, original = [], Objective.__call__
+
+    def broken(self, out, answers):
+        calls.append(1)
+        losses = original(self, out, answers)
+        return {**losses, "total": losses["total"] * (value if len(calls) == 3 else 1)}
+
+    monkeypatch.setattr(Objective, "__call__", broken)
+    with pytest.raises(
+        FloatingPointError, match=f"loss is {value}.*stage II, epoch 1, step 3.*last.pt, if there, is older"
+    ):
+        train(run, tmp_path)
+    saved = read_checkpoint(tmp_path / "last.pt")
+    assert (saved["progress"]["stage"], saved["progress"]["step"]) == (1, 0)
+    assert all(weight.isfinite().all() for weight in saved["model"].values())
+
+
+def test_without_matching_no_frame_of_another_video_is_read(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(Negatives, "draw", lambda *_: pytest.fail("drawn"))
+    train(make_run(stage_one_epochs=0, epochs=1, objective=Objective(matching=0)), tmp_path)
+
+
+def test_a_few_questions_are_learned_by_heart(make_run, tmp_path):
+    folder = tmp_path / "data"
+    world = pocket.World(types=4, segments=5, rows=6, columns=6, channels=8, train=4, val=1, test=2, questions=3)
+    pocket.generate(folder, world, progress=False)
+    for name in ("val", "test"):
+        (folder / "json" / f"avqa-{name}.json").write_bytes((folder / "json" / "avqa-train.json").read_bytes())
+    changes = {"epochs": 60, "decay_epochs": 60, "dim": 32, "learning_rate": 5e-3}
+    report = train(make_run(data=str(folder), **changes), tmp_path / "out")
+    assert report["test"]["accuracy"]["All"] == report["validation"]["accuracy"]["All"] == 1.0
+    answered = [epoch["losses"]["answer"] for epoch in report["history"] if epoch["stage"] == "stage II"]
+    assert answered[-1] < 0.2 * answered[0]
+
+
+def test_metrics_hold_what_a_table_needs(make_run, splits, tmp_path, capsys):
+    run = make_run(ablation="without_target", seed=4)
+    train(run, tmp_path)
+    report = json.loads((tmp_path / "metrics.json").read_text())
+    for split in ("validation", "test"):
+        rows = report[split]
+        assert list(rows["accuracy"]) == list(rows["prior"]) == list(rows["count"])
+        assert all(0 <= share <= 1 for share in (*rows["accuracy"].values(), *rows["prior"].values()))
+    assert report["test"]["count"]["All"] == len(splits.records["test"])
+    assert set(report["test"]["shuffled"]) == {"audio", "visual"}
+    assert set(report["test"]["grounding"]) == {"pointing", "temporal_overlap"}
+    assert report["data"]["files"] == splits.files
+    assert all(len(entry["sha256"]) == 64 for entry in splits.files.values())
+    assert (report["model"], report["ablation"], report["seed"]) == ("tjstg", "without_target", 4)
+    model, vocabulary, loaded = load_checkpoint(tmp_path / "best.pt")
+    assert report["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert report["model_config"] == vars(model.config)
+    assert (vocabulary, loaded) == (splits.vocabulary, run)
+    assert [(epoch["stage"], epoch["epoch"]) for epoch in report["history"]] == [
+        ("stage I", 1),
+        ("stage II", 1),
+        ("stage II", 2),
+    ]
+    best = max(epoch.get("validation", 0) for epoch in report["history"])
+    assert best == report["validation"]["accuracy"]["All"]
+    printed = capsys.readouterr().out
+    for expected in ("Audio-Visual  average", str(tmp_path / "metrics.json"), f"{report['parameters']:,} parameters"):
+        assert expected in printed
+
+
+def test_half_precision_trains(make_run, tmp_path):
+    report = train(make_run(precision="bf16-mixed", epochs=1), tmp_path)
+    assert all(loss > 0 for epoch in report["history"] for loss in epoch["losses"].values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": "16-mixed"}, "precision: expected '32-true' or 'bf16-mixed' on the CPU"),
+        ({"device": "cuda", "devices": 99, "batch_size": 99}, "device='cuda', devices=99: expected at most"),
+        ({"overrides": {"targets": 1}}, "model setting.*'target'.*got 'targets'"),
+    ],
+)
+def test_what_this_machine_or_model_lacks_is_named_before_anything_is_written(make_run, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        train(make_run(**changes), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_data_is_named(make_run, world, tmp_path):
+    with pytest.raises(DataError, match=r"expected json/avqa-.*got no .*avqa-train\.json.*feats"):
+        train(make_run(data=str(tmp_path)), tmp_path / "out")
+    with pytest.raises(DataError, match=r"json_update/avqa-\{train,val,test\}\.json"):
+        train(make_run(annotations="json_update"), tmp_path / "out")

@@ -186,7 +186,7 @@ def tjstg_sharp(
 
     Where it differs from :func:`tjstg`: the target is a weighted mean of the words, so that the choice gets a gradient;
     scores are cosines divided by learned temperatures; and the product of the two weights is divided by its sum instead
-    of going through a second softmax.
+    of going through a second softmax. Runs train it without the matching loss; see ``OBJECTIVES``.
 
     Args:
         vocabulary_size: Number of words, padding included.

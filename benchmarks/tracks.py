@@ -1,7 +1,7 @@
 """Models on the tracks of Pocket, several seeds each, through the training command that users run.
 
     python benchmarks/tracks.py --track target --seeds 3
-    python benchmarks/tracks.py --track core --models tjstg,tjstg_sharp,avst --seeds 3 --jobs 2
+    python benchmarks/tracks.py --track core --models tjstg,avst --seeds 3 --jobs 2
 
 A seed decides everything at once: the world's scenes and codes, the model's weights, the order of the questions. Runs
 that are done are not repeated, so an interrupted benchmark goes on where it stopped. Writes
@@ -10,6 +10,7 @@ benchmarks/results/pocket-<track>.json.
 
 import argparse
 import datetime
+import itertools
 import json
 import math
 import os
@@ -25,7 +26,16 @@ import torch
 
 import avground
 from avground.data import pocket
-from avground.models import MODELS
+
+#: The models compared, by the options that they are trained with. The matching loss, with stage I, is part of TJSTG and
+#: no part of tjstg_sharp: each is shown the other way round too.
+VARIANTS = {
+    "tjstg": ["--model", "tjstg"],
+    "tjstg-unmatched": ["--model", "tjstg", "--matching", "0"],
+    "tjstg_sharp": ["--model", "tjstg_sharp"],
+    "tjstg_sharp-matched": ["--model", "tjstg_sharp", "--matching", "0.5"],
+    "avst": ["--model", "avst"],
+}
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -37,7 +47,7 @@ _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--track", choices=pocket.PRESETS, default="target")
-    parser.add_argument("--models", default="tjstg,tjstg_sharp,avst", help=f"some of {', '.join(MODELS)}")
+    parser.add_argument("--models", default=",".join(VARIANTS), help=f"some of {', '.join(VARIANTS)}")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0, 1, ... of world and model")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "tracks", help="folder for the runs")
@@ -60,8 +70,7 @@ def run(track: str, model: str, seed: int, runs: Path) -> dict[str, Any]:
         command = [
             sys.executable,
             str(ROOT / "examples" / "train_music_avqa.py"),
-            "--model",
-            model,
+            *VARIANTS[model],
             "--seed",
             str(seed),
         ]
@@ -83,20 +92,19 @@ def write(track: str, names: list[str], seeds: list[int], jobs: int, reports: di
         for key, read in MEASURES.items():
             values[name][key].append(read(report["test"]))
     first = reports[names[0], seeds[0]]
-    pairs = [(a, b) for a in names for b in names if a != b]
+    settings = ("stage_one_epochs", "epochs", "batch_size", "learning_rate", "objective")
     result = {
         "script": f"benchmarks/tracks.py --track {track} --models {','.join(names)} --seeds {len(seeds)} --jobs {jobs}",
         **environment(),
         "runs_at_once": jobs,
         "threads_a_run": 1,
-        "world": {"name": track, **pocket.PRESETS[track].to_dict()},
-        "schedule": {
-            k: first["run"][k] for k in ("stage_one_epochs", "epochs", "batch_size", "learning_rate", "objective")
-        },
+        "world": {"name": track, **pocket.read_record(first["data"]["folder"])["knobs"]},
         "questions": first["test"]["count"]["All"],
         "seeds": seeds,
         "models": {
             name: {
+                "options": VARIANTS[name],
+                "schedule": {setting: reports[name, seeds[0]]["run"][setting] for setting in settings},
                 "parameters": reports[name, seeds[0]]["parameters"],
                 **{key: summary(values[name][key]) for key in MEASURES},
                 "seconds": summary([reports[name, seed]["seconds"] for seed in seeds]),
@@ -106,7 +114,7 @@ def write(track: str, names: list[str], seeds: list[int], jobs: int, reports: di
         },
         "differences": {
             f"{a} - {b}": summary([x - y for x, y in zip(values[a]["accuracy"], values[b]["accuracy"], strict=True)])
-            for a, b in pairs
+            for a, b in itertools.combinations(names, 2)
         },
     }
     RESULTS.mkdir(exist_ok=True)
@@ -115,7 +123,7 @@ def write(track: str, names: list[str], seeds: list[int], jobs: int, reports: di
     print("\n" + table(result) + f"\n\n{path}")
 
 
-#: What is reported of each run, as a share from 0 to 1; None where a run does not have it.
+#: What is reported of each run: shares from 0 to 1, and how many times uniform the largest weight is.
 MEASURES = {
     "accuracy": lambda test: test["accuracy"]["All"],
     "prior": lambda test: test["prior"]["All"],

@@ -1,6 +1,6 @@
 """Train and test a model on MUSIC-AVQA, or on Pocket, the benchmark that is made on this machine.
 
-Without options a Pocket world is made (once, into the user's cache) and a model trained on it within a few minutes:
+Without options a Pocket world is made (once, into the user's cache) and a model trained on it:
 
     python examples/train_music_avqa.py
     python examples/train_music_avqa.py --model tjstg_sharp --world target --seed 1
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Read when torch is loaded: threads that spin while they wait make steps up to 100 times slower on a busy machine.
+# Read when torch is loaded: threads that spin while they wait take the processor from others on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from avground.data import pocket
@@ -39,6 +39,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     model.add_argument("--model", choices=MODELS, help="default: tjstg, or the model that --ablation changes")
     model.add_argument("--ablation", choices=ABLATIONS, metavar="NAME", help=f"one of {', '.join(ABLATIONS)}")
     model.add_argument("--dim", type=int, help="width (default: the channels of the picture features)")
+    model.add_argument("--synchrony", type=float, help="weight of the synchrony loss (default: the model's)")
+    model.add_argument("--matching", type=float, help="weight of the matching loss, and 0 also leaves stage I out")
     schedule = parser.add_argument_group("schedule (defaults: the paper's for --data, a short one for Pocket)")
     schedule.add_argument("--epochs", type=int, help="passes over the questions")
     schedule.add_argument(
@@ -46,7 +48,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     schedule.add_argument("--batch-size", type=int, help="questions a step, over all devices together")
     schedule.add_argument("--learning-rate", type=float)
-    schedule.add_argument("--seed", type=int)
+    schedule.add_argument("--seed", type=int, help="of weights, order, negatives and dropout; --world has seed 0")
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", choices=DEVICES)
     machine.add_argument("--devices", type=int, help="devices a node (default: 1)")
@@ -64,8 +66,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def configure(options: argparse.Namespace) -> tuple[Run, str | None]:
     """The run asked for, and the Pocket world to make for it, if any. A wrong name fails here, before anything runs."""
-    not_fields = ("data", "world", "output", "resume")
+    not_fields = ("data", "world", "output", "resume", "synchrony", "matching")
     changes = {name: value for name, value in vars(options).items() if name not in not_fields and value is not None}
+    weights = {"synchrony": options.synchrony, "matching": options.matching}
+    changes["objective"] = {name: weight for name, weight in weights.items() if weight is not None}
     if options.data is None:
         world = options.world or "core"
         return pocket_run(str(pocket.default_directory(world)), **changes), world

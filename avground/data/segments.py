@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avground.data.headers import Header, file_name, read_headers, show_progress
-from avground.errors import DataError
+from avground.errors import ConfigError, DataError
 
 LAYOUTS = (10, 60)
 """Rows a full video may have on disk: one for each of ten segments, or one a second."""
@@ -106,6 +106,11 @@ class FeatureFiles:
         if layout < self.segments:
             raise DataError(
                 f"{self.directory}: expected at least {self.segments} rows in a full video (segments), got {longest}"
+            )
+        if layout % self.segments:
+            raise ConfigError(
+                f"segments: expected a divisor of {layout}, the rows of a full video in {self.directory}, "
+                f"got {self.segments}"
             )
         if layout != self._layout:
             self._chunks.clear()  # Loaded segments were taken from other rows.

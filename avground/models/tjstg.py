@@ -128,10 +128,10 @@ class GroundingNetwork(nn.Module):
 
 
 def build(config: ModelConfig) -> GroundingNetwork:
-    """Build the model that a config describes.
+    """Build the model that a config describes; a setting of a part that it does not have changes nothing.
 
     Raises:
-        ConfigError: for settings that do not exist or do not go together.
+        ConfigError: for sizes that do not go together, such as heads that do not divide dim.
     """
     return GroundingNetwork(
         config,

@@ -20,8 +20,8 @@ def kl_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[T
     Source: TJSTG (Jiang and Yin, 2023), Eq. 12.
 
     Args:
-        p: Weights over t segments; every row is non-negative and sums to 1.
-        q: As ``p``, same shape.
+        p: Rows of weights over t segments, each summing to 1.
+        q: The rows to measure them against.
 
     Returns:
         One value a row, at least 0 up to rounding; float32, or float64 if an input is.
@@ -36,7 +36,7 @@ def kl_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[T
 
 
 def js_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[Tensor, "*b"]:
-    r"""Jensen-Shannon divergence between two rows of weights, in nats.
+    r"""Jensen-Shannon divergence: how far two rows of weights lie apart, in nats.
 
     .. math:: \mathrm{JS}(p, q) = \tfrac12 \mathrm{KL}(p \| m) + \tfrac12 \mathrm{KL}(q \| m), \quad m = \frac{p + q}{2}
 
@@ -47,11 +47,12 @@ def js_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[T
     ``p`` with ``q``.
 
     Args:
-        p: Weights over t segments; every row is non-negative and sums to 1.
-        q: As ``p``, same shape.
+        p: Rows of weights over t segments, each summing to 1.
+        q: The rows to compare them with.
 
     Returns:
-        One value a row in [0, ln 2]; 0 if and only if the rows agree. float32, or float64 if an input is.
+        For each pair of rows a number from 0, where they are the same, to ln 2, where they share no segment; in
+        float32, or float64 if an input is.
 
     Raises:
         ShapeError: if the shapes differ: ``q: expected (*b=(64,), t=10), got (64, 9)``.

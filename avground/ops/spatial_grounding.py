@@ -78,7 +78,7 @@ def spatial_grounding(
     Raises:
         ShapeError: for example ``target: expected (*b=(64, 10), c=512), got (64, 512)``.
         ConfigError: for a value that ``combine``, ``normalize`` or ``similarity`` does not have, a negative
-            threshold, or a temperature that is not above 0.
+            threshold, or a temperature that is a number and not above 0.
     """
     check_choice("combine", combine, COMBINES)
     check_choice("normalize", normalize, NORMALIZES)

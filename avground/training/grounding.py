@@ -52,9 +52,8 @@ def masks_of(records: Sequence[Record], truth: Truth, segments: int) -> Masks:
             raise DataError(f"{record.where}: truth.json: expected {segments} segments, got {len(asked.seconds)}")
         seconds[place] = torch.tensor(asked.seconds)
         instruments = truth.videos[asked.video_id]
-        names_one = "<Object>" in record.template
         for target in asked.targets:
-            there = torch.ones(segments, dtype=torch.bool) if names_one else torch.tensor(instruments[target].sounding)
+            there = torch.tensor([asked.names or sounding for sounding in instruments[target].sounding])
             for row, column in instruments[target].cells:
                 named[place, :, row, column] |= there
         answer[place] = named[place]
@@ -66,9 +65,10 @@ def masks_of(records: Sequence[Record], truth: Truth, segments: int) -> Masks:
 class GroundingMetric(Metric):
     """Pointing accuracy and temporal overlap, over batches and processes.
 
-    *Pointing accuracy*: the cell with the largest weight lies on an instrument that the question names, or that sounds
-    where it names none; averaged over the segments in which one is there. Of tied cells one is taken at random, so the
-    expected value is counted: a flat map gets the share of cells covered, as a random cell does (``chance``).
+    *Pointing accuracy* asks, segment by segment, whether the heaviest cell belongs to an instrument that the question
+    names (to one that sounds, if it names none); segments without such an instrument are left out. If several cells
+    tie, the expected value of drawing one of them counts, so a flat map gets what a random cell gets: ``chance``, the
+    share of cells covered. Segments whose picture is covered by noise are counted like the others.
 
     Beside it ``accuracy_with_answer``: the instrument that is the answer counts too, over the same segments. Whoever is
     asked for the instrument on the left of the violin may well look at the one that stands there.

@@ -15,6 +15,7 @@ from avground.data import Batch
 from avground.models import GroundingNetwork
 from avground.training.checkpoint import load_weights, make_checkpoint, read_checkpoint, write_atomically
 from avground.training.evaluate import Evaluation, evaluate, reduce
+from avground.training.grounding import masks_of
 from avground.training.interrupt import StopRequest, ignore_signals
 from avground.training.progress import Bar, Progress, show_batches
 from avground.training.run import Run
@@ -49,9 +50,10 @@ class Loop:
     ) -> None:
         self.run, self.splits, self.output, self.fabric, self.stop = run, splits, output, fabric, stop
         self.stages = make_stages(run, splits)
-        self.validation = splits.dataset("val")
-        videos = sum(int(entry["videos"]) for entry in splits.files.values())
-        self.workers = workers_for(run, splits.features, videos)
+        self.validation, self.test = splits.dataset("val"), splits.dataset("test")
+        if splits.truth is not None:
+            masks_of(self.test.records, splits.truth, splits.features.segments)  # so that it fails now or never
+        self.workers = workers_for(run, splits.features)
         self.plain = model.to(fabric.device)
         self.progress = Progress()
         self.optimizer: Any = self._new_optimizer()

@@ -1,6 +1,5 @@
 """What training minimises: the answer loss, and beside it synchrony and matching, each with its weight."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from avground.errors import ConfigError
+from avground.errors import ConfigError, check_not_negative
 from avground.losses import CrossModalSynchronyLoss, PairMatchingLoss
 from avground.models import Grounded
 
@@ -39,9 +38,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         for name in ("synchrony", "matching"):
-            weight = getattr(self, name)
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ConfigError(f"objective.{name}: expected a finite number that is at least 0, got {weight!r}")
+            check_not_negative(f"objective.{name}", getattr(self, name))
 
     @property
     def needs_negatives(self) -> bool:

@@ -25,7 +25,7 @@ def make_report(loop: Loop) -> dict[str, Any]:
     """
     run, splits = loop.run, loop.splits
     checkpoint = loop.load_best()
-    test = splits.dataset("test")
+    test = loop.test
     found = {
         "validation": loop.evaluate("validation", loop.validation),
         "test": loop.evaluate("test", test, truth=splits.truth),

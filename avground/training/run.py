@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from avground.errors import ConfigError, check_choice
+from avground.errors import ConfigError, check_choice, check_positive
 from avground.models import ABLATIONS, MODELS, OBJECTIVES
 from avground.training.objective import Objective
 
@@ -89,8 +89,7 @@ class Run:
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 0 if name == "workers" else 1)
         for name in ("learning_rate", "decay_factor"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name}: expected a number above 0, got {getattr(self, name)!r}")
+            check_positive(name, getattr(self, name))
         if self.batch_size % (processes := self.devices * self.nodes):
             raise ConfigError(
                 f"batch_size: expected a multiple of devices * nodes = {processes}, got {self.batch_size}"
@@ -152,7 +151,8 @@ def music_avqa_run(data: str, **changes: Any) -> Run:
 
     Args:
         data: Folder of the data set.
-        **changes: Fields of :class:`Run` to change; ``ablation`` sets the model and the objective too.
+        **changes: Fields of :class:`Run` to change; ``ablation`` sets model and objective too, and ``objective``
+            may be some of its weights by name. Without a matching loss stage I is left out unless asked for.
     """
     schedule = {"stage_one_epochs": 10, "epochs": 30, "batch_size": 64, "learning_rate": 2e-4, "decay_epochs": 10}
     return _make(data, schedule, changes)
@@ -163,7 +163,8 @@ def pocket_run(data: str, **changes: Any) -> Run:
 
     Args:
         data: Folder of a Pocket world.
-        **changes: Fields of :class:`Run` to change; ``ablation`` sets the model and the objective too.
+        **changes: Fields of :class:`Run` to change; ``ablation`` sets model and objective too, and ``objective``
+            may be some of its weights by name. Without a matching loss stage I is left out unless asked for.
     """
     epochs = changes.get("epochs", 14)
     decay = max(1, round(0.75 * epochs)) if isinstance(epochs, int) else 1
@@ -178,7 +179,8 @@ def _make(data: str, schedule: dict[str, Any], changes: dict[str, Any]) -> Run:
     values = {"model": "tjstg", **schedule, **changes}
     row = values.pop("ablation", None)
     check_choice("model", values["model"], MODELS)
-    values.setdefault("objective", Objective(**OBJECTIVES[values["model"]]))
+    weights = values.pop("objective", {})
+    values["objective"] = _objective(Objective(**OBJECTIVES[values["model"]]), weights)
     if "stage_one_epochs" not in changes and not values["objective"].needs_negatives:
         values["stage_one_epochs"] = 0
     run = Run(data=data, **values)
@@ -187,7 +189,16 @@ def _make(data: str, schedule: dict[str, Any], changes: dict[str, Any]) -> Run:
     ablated = run.with_ablation(row)
     if changes.get("model", ablated.model) != ablated.model:
         raise ConfigError(f"model: expected {ablated.model!r}, which the ablation {row!r} changes, got {run.model!r}")
-    return ablated
+    return dataclasses.replace(ablated, objective=_objective(ablated.objective, weights))
+
+
+def _objective(base: Objective, weights: Objective | Mapping[str, float]) -> Objective:
+    """The whole objective if one is given, else ``base`` with the weights given."""
+    if isinstance(weights, Objective):
+        return weights
+    for name in weights:
+        check_choice("objective", name, [item.name for item in dataclasses.fields(Objective)])
+    return dataclasses.replace(base, **weights)
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

@@ -1,13 +1,13 @@
 """The three question files of a data set, its features, and what is known about it."""
 
 import hashlib
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from avground.data import FeatureFolder, MusicAVQA, Negatives, Record, Vocabulary, read_annotations
 from avground.data.pocket import Truth, read_truth
+from avground.data.pocket.build import RECORD_FILE
 from avground.data.pocket.truth import FILE as TRUTH_FILE
 from avground.errors import DataError
 from avground.training.run import Run
@@ -24,7 +24,8 @@ class Splits:
         records: The questions of ``"train"``, ``"val"`` and ``"test"``.
         vocabulary: Words and answers of the train questions.
         features: The features, all checked.
-        files: For each question file its SHA-256, and how many questions and videos it holds.
+        files: For each question file its SHA-256, and how many questions and videos it holds; for a Pocket world the
+            SHA-256 of its record too, which holds those of the features.
         truth: What is so in the videos, where ``truth.json`` tells.
     """
 
@@ -79,15 +80,17 @@ def load_splits(run: Run) -> Splits:
         }
         for name, path in paths.items()
     }
+    if (folder / RECORD_FILE).exists():
+        files[RECORD_FILE] = {"sha256": hashlib.sha256((folder / RECORD_FILE).read_bytes()).hexdigest()}
     truth = read_truth(folder) if (folder / TRUTH_FILE).exists() else None
     return Splits(folder, records, Vocabulary.from_annotations(records["train"]), features, files, truth)
 
 
-def workers_for(run: Run, features: FeatureFolder, videos: int) -> int:
-    """Processes that read features: as the run says, or none where the features fit in memory, or a few."""
+def workers_for(run: Run, features: FeatureFolder) -> int:
+    """Processes that read features: as the run says, or none where the features are in memory, or a few."""
     if run.workers is not None:
         return run.workers
-    if videos * features.segments * math.prod(features.visual_shape) * 4 <= features.memory_limit:
+    if features.in_memory:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(4, cores)

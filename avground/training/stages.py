@@ -71,7 +71,7 @@ def _pair_losses() -> Losses:
     loss = PairMatchingLoss()
 
     def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
-        matching = loss(model.pair(batch.audio, batch.visual, batch.negative).float())
+        matching = loss(model.pair(batch.audio, batch.visual, batch.negative))
         return {"total": matching, "matching": matching}
 
     return losses

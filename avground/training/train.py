@@ -1,5 +1,6 @@
 """Training from a run to a report, and going on where one stopped."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
         FloatingPointError: if the loss is not finite.
         Interrupted: after Ctrl-C or SIGTERM; says how to go on.
     """
-    output = Path(output)
+    output, run = Path(output), dataclasses.replace(run, device=_device(run))
     content, path = _find_checkpoint(output, run) if resume else (None, "")
     if not resume:
         _refuse_to_overwrite(output)
@@ -70,8 +71,7 @@ def make_fabric(run: Run) -> Fabric:
     Raises:
         ConfigError: if they are not to be had on this machine.
     """
-    cuda = torch.cuda.is_available()
-    device = run.device if run.device != "auto" else "cuda" if cuda else "cpu"
+    cuda, device = torch.cuda.is_available(), _device(run)
     if device == "cuda" and (not cuda or run.devices > torch.cuda.device_count()):
         there = torch.cuda.device_count() if cuda else 0
         raise ConfigError(f"device='cuda', devices={run.devices}: expected at most the {there} that torch finds here")
@@ -79,6 +79,11 @@ def make_fabric(run: Run) -> Fabric:
         raise ConfigError("precision: expected '32-true' or 'bf16-mixed' on the CPU, got '16-mixed'")
     precision: Any = run.precision
     return Fabric(accelerator=device, devices=run.devices, num_nodes=run.nodes, precision=precision)
+
+
+def _device(run: Run) -> str:
+    """The kind of device that a run means."""
+    return run.device if run.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def make_model(run: Run, splits: Splits) -> GroundingNetwork:
@@ -135,7 +140,9 @@ def _leave(loop: Loop) -> str:
 
 
 def _describe(run: Run, splits: Splits, model: GroundingNetwork, fabric: Fabric, path: str) -> None:
-    counts = ", ".join(f"{entry['questions']:,} in {name}" for name, entry in splits.files.items())
+    counts = ", ".join(
+        f"{entry['questions']:,} in {name}" for name, entry in splits.files.items() if "questions" in entry
+    )
     c, h, w = splits.features.visual_shape
     parameters = sum(parameter.numel() for parameter in model.parameters())
     ablation = f", ablation {run.ablation}" if run.ablation else ""

@@ -94,7 +94,7 @@ def test_layout_grows_with_a_longer_video(feats, keep):
 
 
 @pytest.mark.parametrize(
-    ("rows", "segments", "layout"), [(60, 20, 60), (60, 7, 60), (10, 5, 10), (60, 60, 60), (6, 6, 6)]
+    ("rows", "segments", "layout"), [(60, 20, 60), (60, 12, 60), (10, 5, 10), (60, 60, 60), (6, 6, 6)]
 )
 def test_other_numbers_of_segments(tmp_path, save, rows, segments, layout):
     save("vggish", "a", (rows, 4))
@@ -102,6 +102,13 @@ def test_other_numbers_of_segments(tmp_path, save, rows, segments, layout):
     folder = opened(tmp_path / "feats", ids=["a"], segments=segments)
     assert torch.equal(folder.audio(["a"])[0], expected(tmp_path / "feats", "vggish", "a", layout, segments))
     assert folder.visual(["a"]).shape == (1, segments, 3, 2, 5)
+
+
+def test_segments_that_would_leave_an_end_unread(tmp_path, save):
+    save("vggish", "a", (60, 4))
+    save("res18_14x14", "a", (60, 3, 2, 5))
+    with pytest.raises(ConfigError, match=r"segments: expected a divisor of 60, the rows of a full video in .*, got 7"):
+        opened(tmp_path / "feats", ids=["a"], segments=7)
 
 
 def test_more_segments_than_rows(tmp_path, save):

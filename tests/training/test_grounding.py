@@ -28,10 +28,10 @@ TRUTH = Truth(
     W,
     {"v": INSTRUMENTS},
     {
-        1: Decides("v", (0,), 1, FIRST),  # names the first; the second is the answer
-        2: Decides("v", (0, 1), None, EVERY),  # names none
-        3: Decides("v", (1,), None, (False, False, True)),  # names none
-        4: Decides("v", (2,), None, (False, False, False)),  # names one that cannot be seen
+        1: Decides("v", (0,), True, 1, FIRST),  # names the first; the second is the answer
+        2: Decides("v", (0, 1), False, None, EVERY),  # names none
+        3: Decides("v", (1,), False, None, (False, False, True)),  # names none
+        4: Decides("v", (2,), True, None, (False, False, False)),  # names one that cannot be seen
     },
 )
 

@@ -79,3 +79,13 @@ def test_a_model_without_matching_loss_needs_no_stage_one():
     assert pocket_run("d", model="tjstg_sharp", stage_one_epochs=3).stage_one_epochs == 3
     assert pocket_run("d", model="tjstg").stage_one_epochs == 2
     assert music_avqa_run("d", objective=Objective(matching=0.0)).stage_one_epochs == 0
+
+
+def test_some_weights_of_the_objective_can_be_given_by_name():
+    assert pocket_run("d", objective={"matching": 0.0}).objective == Objective(1.0, 0.0)
+    assert pocket_run("d", objective={"matching": 0.0}).stage_one_epochs == 0
+    sharp = pocket_run("d", model="tjstg_sharp", objective={"matching": 0.5})
+    assert (sharp.objective, sharp.stage_one_epochs) == (Objective(1.0, 0.5), 2)
+    assert pocket_run("d", ablation="without_synchrony", objective={"matching": 0.1}).objective == Objective(0.0, 0.1)
+    with pytest.raises(ConfigError, match="objective: expected one of 'synchrony', 'matching', got 'x'"):
+        pocket_run("d", objective={"x": 1.0})

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -272,3 +273,35 @@ def test_missing_data_is_named(make_run, world, tmp_path):
         train(make_run(data=str(tmp_path)), tmp_path / "out")
     with pytest.raises(DataError, match=r"json_update/avqa-\{train,val,test\}\.json"):
         train(make_run(annotations="json_update"), tmp_path / "out")
+
+
+SOME_DAMAGE = pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda row: row.update(anser="kazoo"), "kazoo"),
+        (lambda row: row.update(question_content="How many kazoos are there?", templ_values="[]"), "kazoos"),
+        (lambda row: row.update(question_id=987654321), "truth.json"),
+    ],
+)
+
+
+@SOME_DAMAGE
+def test_what_is_wrong_with_the_test_questions_is_found_before_training(make_run, world, tmp_path, damage, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(world, copy)
+    path = copy / "json" / "avqa-test.json"
+    rows = json.loads(path.read_text())
+    damage(rows[0])
+    path.write_text(json.dumps(rows))
+    with pytest.raises(DataError, match=message):
+        train(make_run(str(copy)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_on_other_features_is_an_error(make_run, tmp_path):
+    small = pocket.World(types=4, segments=5, rows=6, columns=6, channels=8, train=10, val=3, test=5, questions=3)
+    for name, noise in (("one", 0.5), ("other", 2.0)):
+        pocket.generate(tmp_path / name, small.replace(noise=noise), progress=False)
+    train(make_run(str(tmp_path / "one"), epochs=1), tmp_path / "run")
+    with pytest.raises(ConfigError, match="SHA-256"):
+        train(make_run(str(tmp_path / "other"), epochs=1), tmp_path / "run", resume=True)

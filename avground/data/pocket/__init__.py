@@ -1,6 +1,6 @@
-"""Pocket, the embedded benchmark: a small world with MUSIC-AVQA's questions, made on the user's machine from a seed.
+"""Pocket, the embedded benchmark: drawn scenes, MUSIC-AVQA's questions about them, and the truth beside the answers.
 
-It has what no real data set gives: where and when each thing is seen and heard. It is not MUSIC-AVQA.
+See ``docs/pocket.md``. No number from it is one of MUSIC-AVQA's.
 """
 
 from avground.data.pocket.build import default_directory, generate, read_record

@@ -20,7 +20,7 @@ from avground.data.pocket.templates import TEMPLATES
 from avground.data.pocket.truth import FILE as TRUTH_FILE
 from avground.data.pocket.truth import Decides, Seen, Truth
 from avground.data.pocket.world import SPLITS, World, get_world
-from avground.errors import DataError
+from avground.errors import ConfigError, DataError
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def generate(directory: str | Path, world: str | World = "core", *, seed: int = 
         The folder.
 
     Raises:
-        ConfigError: for a preset that does not exist.
+        ConfigError: for a preset that does not exist, or a world in which nothing can be asked.
         DataError: if there is something else at ``directory``: another world, another seed or no Pocket folder.
     """
     name, knobs = get_world(world)
@@ -144,7 +144,9 @@ def _write(folder: Path, world: World, seed: int, progress: bool) -> dict[str, s
                 for number, question in enumerate(questions):
                     question_id = scene.number * 100 + number
                     rows.append(_row(scene, question, question_id))
-                    decides[question_id] = Decides(scene.video_id, question.targets, question.found, question.seconds)
+                    decides[question_id] = Decides(
+                        scene.video_id, question.targets, question.names, question.found, question.seconds
+                    )
                 asked += questions
                 videos[scene.video_id] = _seen(scene)
                 for kind, render in ((AUDIO_FOLDER, audio_rows), (VISUAL_FOLDER, visual_map)):
@@ -152,6 +154,8 @@ def _write(folder: Path, world: World, seed: int, progress: bool) -> dict[str, s
                     sums[kind].update(array.data)
                     _save(folder / kind / f"{scene.video_id}.npy", array)
                 step()
+            if not asked:
+                raise ConfigError(f"world: expected one with questions, got none to ask in {split}: see its templates")
             if known_words is None:
                 known_words = {word for question in asked for word in words(question)}
                 known_answers = {question.answer for question in asked}

@@ -24,6 +24,7 @@ class Question:
         answer: The answer.
         targets: Indices into the scene's instruments: those that the question names, see
             :class:`avground.data.pocket.Decides`.
+        names: Whether the question names them; if not, they are those on stage that sound.
         found: Index of the instrument that is the answer; None where the answer is none.
         seconds: For each segment, whether it decides the answer.
     """
@@ -32,6 +33,7 @@ class Question:
     values: tuple[str, ...]
     answer: str
     targets: tuple[int, ...]
+    names: bool
     found: int | None
     seconds: Flags
 
@@ -84,7 +86,8 @@ def all_questions(scene: Scene, world: World) -> list[Question]:
             targets = sounding if offer.named is None else _indices(scene, offer.named)
             found_one = None if offer.found is None else _indices(scene, [offer.found])[0]
             seconds = everything if offer.seconds is None else tuple(offer.seconds)
-            found.append(Question(name, offer.values, offer.answer, targets, found_one, seconds))
+            names = offer.named is not None
+            found.append(Question(name, offer.values, offer.answer, targets, names, found_one, seconds))
     return found
 
 

@@ -39,6 +39,7 @@ class Decides:
         video_id: The video that it is about.
         targets: Indices into the video's instruments: those that the question names, by their type or as the leftmost
             one; where it names none, those on stage that sound. Empty where it names only what is not there.
+        names: Whether the question names the targets: it is then about them in every segment, else while they sound.
         found: Index of the instrument that is the answer ("the instrument on the left of the violin"); None where the
             answer is no instrument. Whoever looks there has found the answer, if not by way of the violin.
         seconds: For each segment, whether it decides the answer.
@@ -46,6 +47,7 @@ class Decides:
 
     video_id: str
     targets: tuple[int, ...]
+    names: bool
     found: int | None
     seconds: tuple[bool, ...]
 
@@ -109,7 +111,9 @@ def read_truth(directory: str | Path) -> Truth:
             for video, of in found["videos"].items()
         }
         questions = {
-            int(number): Decides(asked["video_id"], tuple(asked["targets"]), asked["found"], tuple(asked["seconds"]))
+            int(number): Decides(
+                asked["video_id"], tuple(asked["targets"]), asked["names"], asked["found"], tuple(asked["seconds"])
+            )
             for number, asked in found["questions"].items()
         }
         return Truth(found["rows"], found["columns"], videos, questions)

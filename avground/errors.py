@@ -27,12 +27,15 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         raise ConfigError(f"{name}: expected one of {', '.join(map(repr, listed))}, got {value!r}")
 
 
-def check_positive(name: str, value: object, *, whole: bool = False, least: int = 1) -> None:
-    """Raise :class:`ConfigError` unless ``value`` is a finite number above 0, or a whole one of at least ``least``."""
-    if whole:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")
-    elif not _is_number(value) or not 0 < value < math.inf:  # type: ignore[operator]
+def check_whole(name: str, value: object, least: int = 1) -> None:
+    """Raise :class:`ConfigError` unless ``value`` is a whole number of at least ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise :class:`ConfigError` unless ``value`` is a finite number above 0."""
+    if not _is_number(value) or not 0 < value < math.inf:  # type: ignore[operator]
         raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
 
 

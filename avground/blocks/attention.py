@@ -5,7 +5,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avground.errors import ConfigError, check_not_negative, check_positive
+from avground.errors import ConfigError, check_not_negative, check_whole
 from avground.ops.weights import at_least_float32
 from avground.shapes import check_shapes
 
@@ -30,7 +30,7 @@ class QuestionAttention(nn.Module):
 
     def __init__(self, dim: int = 512, heads: int = 4, *, dropout: float = 0.1) -> None:
         super().__init__()
-        check_positive("heads", heads, whole=True)
+        check_whole("heads", heads)
         check_not_negative("dropout", dropout, below=1)
         if dim % heads:
             raise ConfigError(f"heads: expected a divisor of dim={dim}, got {heads}")

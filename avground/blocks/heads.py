@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avground.errors import check_choice, check_positive
+from avground.errors import check_choice, check_whole
 from avground.shapes import check_shapes
 
 
@@ -65,7 +65,7 @@ class MatchHead(nn.Module):
 
     def __init__(self, dim: int = 512) -> None:
         super().__init__()
-        check_positive("dim", dim, whole=True, least=4)
+        check_whole("dim", dim, 4)
         self.dim = dim
         widths = (2 * dim, dim, dim // 2, dim // 4)
         hidden = (layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU()))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from avground.errors import ShapeError, check_choice, check_positive
+from avground.errors import ShapeError, check_choice, check_whole
 from avground.shapes import check_shapes
 
 Padding = Literal["skip", "read"]
@@ -48,8 +48,8 @@ class QuestionEncoder(nn.Module):
     def __init__(self, vocabulary_size: int, dim: int = 512, *, padding: Padding = "skip") -> None:
         super().__init__()
         check_choice("padding", padding, ("skip", "read"))
-        check_positive("vocabulary_size", vocabulary_size, whole=True)
-        check_positive("dim", dim, whole=True)
+        check_whole("vocabulary_size", vocabulary_size)
+        check_whole("dim", dim)
         self.padding = padding
         self.embedding = nn.Embedding(vocabulary_size, dim)
         self.lstm = nn.LSTM(dim, dim, batch_first=True)

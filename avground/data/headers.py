@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from avground.data.cache import cache_directory
 from avground.errors import DataError
 
 _T = TypeVar("_T")
@@ -124,8 +125,7 @@ def show_progress(items: list[_T], description: str, wanted: bool) -> Iterable[_
 def _memory_path(directory: Path) -> Path | None:
     """Where the headers of a folder are remembered; None without a home folder."""
     try:
-        own, shared = os.environ.get("AVGROUND_CACHE"), os.environ.get("XDG_CACHE_HOME")
-        root = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "avground"
+        root = cache_directory()
         key = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:24]
     except (OSError, RuntimeError):
         return None

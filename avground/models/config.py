@@ -22,7 +22,7 @@ from avground.blocks.question import Padding
 from avground.blocks.spatial import ThresholdUnit
 from avground.blocks.target import SELECTIONS
 from avground.blocks.temporal import ARRANGEMENTS, Order
-from avground.errors import check_choice, check_not_negative, check_positive
+from avground.errors import check_choice, check_not_negative, check_positive, check_whole
 from avground.ops.spatial_grounding import COMBINES, NORMALIZES, SIMILARITIES, Combine, Normalize, Similarity
 
 TargetName = Literal["hard", "straight_through", "soft", "mean", "max", "sentence"]
@@ -88,7 +88,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "answers", "audio_dim", "visual_dim", "dim", "heads"):
-            check_positive(name, getattr(self, name), whole=True)
+            check_whole(name, getattr(self, name))
         for name, choices in CHOICES.items():
             check_choice(name, getattr(self, name), choices)
         check_not_negative("threshold", self.threshold)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from avground.errors import ConfigError, check_choice, check_positive
+from avground.errors import ConfigError, check_choice, check_positive, check_whole
 from avground.models import ABLATIONS, MODELS, OBJECTIVES
 from avground.training.objective import Objective
 
@@ -84,10 +84,10 @@ class Run:
             "seed": 0,
         }
         for name, least in lowest.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least)
         for name in ("dim", "workers"):
             if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name), 0 if name == "workers" else 1)
+                check_whole(name, getattr(self, name), 0 if name == "workers" else 1)
         for name in ("learning_rate", "decay_factor"):
             check_positive(name, getattr(self, name))
         if self.batch_size % (processes := self.devices * self.nodes):
@@ -199,8 +199,3 @@ def _objective(base: Objective, weights: Objective | Mapping[str, float]) -> Obj
     for name in weights:
         check_choice("objective", name, [item.name for item in dataclasses.fields(Objective)])
     return dataclasses.replace(base, **weights)
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from avground.data.cache import cache_directory
 from avground.data.pocket.choose import Chooser, words
 from avground.data.pocket.features import Array, Codes, audio_rows, visual_map
 from avground.data.pocket.questions import Question, all_questions
@@ -38,9 +39,7 @@ def default_directory(world: str | World = "core", *, seed: int = 0) -> Path:
     name, knobs = get_world(world)
     if name == "custom":
         name += "-" + hashlib.sha256(_dump(knobs.to_dict()).encode()).hexdigest()[:8]
-    own = os.environ.get("AVGROUND_CACHE")
-    cache = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "avground"
-    return cache.expanduser() / f"pocket-{name}-{seed}"
+    return cache_directory() / f"pocket-{name}-{seed}"
 
 
 def generate(directory: str | Path, world: str | World = "core", *, seed: int = 0, progress: bool = True) -> Path:

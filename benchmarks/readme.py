@@ -58,15 +58,19 @@ def first_command() -> str:
 
 def tracks() -> str:
     """Every model on the broad and on the target track."""
-    lines = ["| track | model | accuracy, % | pointing, % | flat map | audio shuffled | visual shuffled |"]
-    lines += ["|---|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| track | model | accuracy, % | pointing, % | flat map | largest weight | audio shuffled | visual shuffled |"
+    ]
+    lines += ["|---|---|---:|---:|---:|---:|---:|---:|"]
     for track in ("core", "target"):
         result = _read(f"pocket-{track}")
         for name, measured in result["models"].items():
-            keys = ("accuracy", "pointing", "pointing_by_chance", "audio_shuffled", "visual_shuffled")
-            lines.append(f"| {track} | `{name}` | " + " | ".join(_spread(measured[key]) for key in keys) + " |")
+            where = [_spread(measured[key]) for key in ("accuracy", "pointing", "pointing_by_chance")]
+            without = [_spread(measured[key]) for key in ("audio_shuffled", "visual_shuffled")]
+            cells = [*where, f"{measured['peak_over_uniform']['mean']:.1f} x", *without]
+            lines.append(f"| {track} | `{name}` | " + " | ".join(cells) + " |")
         prior = _spread(next(iter(result["models"].values()))["prior"])
-        lines.append(f"| {track} | prior | {prior} | | | | |")
+        lines.append(f"| {track} | prior | {prior} | | | | | |")
     return "\n".join(lines)
 
 

@@ -57,12 +57,12 @@ def first_command() -> str:
 
 
 def tracks() -> str:
-    """Every model on the broad and on the target track."""
+    """Every model on every track that was measured."""
     lines = [
         "| track | model | accuracy, % | pointing, % | flat map | largest weight | audio shuffled | visual shuffled |"
     ]
     lines += ["|---|---|---:|---:|---:|---:|---:|---:|"]
-    for track in ("core", "target"):
+    for track in ("core", "target", "sync"):
         result = _read(f"pocket-{track}")
         for name, measured in result["models"].items():
             where = [_spread(measured[key]) for key in ("accuracy", "pointing", "pointing_by_chance")]

@@ -32,6 +32,7 @@ from avground.data import pocket
 VARIANTS = {
     "tjstg": ["--model", "tjstg"],
     "tjstg-unmatched": ["--model", "tjstg", "--matching", "0"],
+    "tjstg-unsynchronised": ["--model", "tjstg", "--synchrony", "0"],
     "tjstg_sharp": ["--model", "tjstg_sharp"],
     "tjstg_sharp-matched": ["--model", "tjstg_sharp", "--matching", "0.5"],
     "avst": ["--model", "avst"],

@@ -110,7 +110,7 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """Time spent on this run so far, over all sessions."""
+        """Time spent on this run so far, interruptions left out."""
         return self.progress.seconds + time.monotonic() - self._started
 
     @property

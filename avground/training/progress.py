@@ -24,7 +24,7 @@ class Progress:
         step: Steps done in the epoch.
         best: Best validation accuracy so far; below 0 before the first.
         best_epoch: The epoch of stage II, counted from 1, that reached it.
-        seconds: Time spent so far, over all sessions.
+        seconds: Time spent so far, interruptions left out.
         history: For each finished epoch its losses, rate and validation accuracy.
     """
 

@@ -109,6 +109,11 @@ class World:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "templates", tuple(self.templates))
+        kinds = {int: (int, "a whole number"), float: (int | float, "a number")}
+        for field in dataclasses.fields(self):
+            kind, expected = kinds.get(type(field.default), (object, "anything"))
+            value = getattr(self, field.name)
+            _check(isinstance(value, kind) and not isinstance(value, bool), field.name, expected, value)
         for name in _SHARES:
             _check(0 <= getattr(self, name) <= 1, name, "a share in [0, 1]", getattr(self, name))
         for name in _AMOUNTS:

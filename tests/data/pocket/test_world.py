@@ -12,6 +12,8 @@ from avground.errors import ConfigError
         ({"silent": 1.5}, r"silent: expected a share in \[0, 1\], got 1.5"),
         ({"noise": -1.0}, "noise: expected an amount"),
         ({"fewest": 3, "most": 2}, "fewest: expected 1 to most=2, got 3"),
+        ({"noise": "x"}, "noise: expected a number, got 'x'"),
+        ({"types": 4.5}, "types: expected a whole number, got 4.5"),
         ({"types": 23}, "types: expected 4 to 22, got 23"),
         ({"segments": 7}, "segments: expected a divisor of 60"),
         ({"rows": 2}, "rows: expected 6 or more, got 2"),

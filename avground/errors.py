@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import TypeGuard
 
 
 class AvgroundError(ValueError):
@@ -35,16 +36,16 @@ def check_whole(name: str, value: object, least: int = 1) -> None:
 
 def check_positive(name: str, value: object) -> None:
     """Raise :class:`ConfigError` unless ``value`` is a finite number above 0."""
-    if not _is_number(value) or not 0 < value < math.inf:  # type: ignore[operator]
+    if not _is_number(value) or not 0 < value < math.inf:
         raise ConfigError(f"{name}: expected a number above 0, got {value!r}")
 
 
 def check_not_negative(name: str, value: object, *, below: float = math.inf) -> None:
     """Raise :class:`ConfigError` unless ``value`` is a number from 0 up to, but not including, ``below``."""
-    if not _is_number(value) or not 0 <= value < below:  # type: ignore[operator]
+    if not _is_number(value) or not 0 <= value < below:
         limit = "" if below == math.inf else f" and below {below:g}"
         raise ConfigError(f"{name}: expected a number that is at least 0{limit}, got {value!r}")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 #: What the objective of a model is where it is not TJSTG's. AVST has no synchrony loss. Ours does without matching: on
-#: Pocket's target track it is as good without, and a step reads half as much.
+#: Pocket's target track it is as good without, and no frame of another video is read.
 OBJECTIVES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {"tjstg": {}, "tjstg_sharp": {"matching": 0.0}, "avst": {"synchrony": 0.0}}
 )

@@ -33,8 +33,8 @@ _AGREE_STEPS = 10
 class Loop:
     """Trains a model through its stages, and can stop and go on after any step.
 
-    Every random choice of a step is a function of the seed, the stage, the epoch, the step and the process, so a run
-    that was interrupted computes what it would have computed.
+    Every random choice of a step is a function of the seed, the epoch (counted over both stages), the step and the
+    process, so a run that was interrupted computes what it would have computed.
 
     Args:
         run: What to train.

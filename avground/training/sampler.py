@@ -11,8 +11,8 @@ from avground.errors import ConfigError
 class EpochSampler(Sampler[list[int]]):
     """Batches of one epoch, shuffled; each process gets its own part of every batch.
 
-    The order is a pure function of seed, stage and epoch, so a run that was interrupted goes on from any step with the
-    batches that it would have seen. Every sample comes once an epoch. (With several processes the last batch is cut to
+    The order is a pure function of the seed and the epoch (counted over both stages), so a run that was interrupted
+    goes on from any step with the batches that it would have seen. Every sample comes once an epoch. (With several processes the last batch is cut to
     a multiple of their number, so that the average of their gradients is the gradient of the batch.)
 
     Args:

@@ -12,8 +12,9 @@ class EpochSampler(Sampler[list[int]]):
     """Batches of one epoch, shuffled; each process gets its own part of every batch.
 
     The order is a pure function of the seed and the epoch (counted over both stages), so a run that was interrupted
-    goes on from any step with the batches that it would have seen. Every sample comes once an epoch. (With several processes the last batch is cut to
-    a multiple of their number, so that the average of their gradients is the gradient of the batch.)
+    goes on from any step with the batches that it would have seen. Every sample comes once an epoch. (With several
+    processes the last batch is cut to a multiple of their number, so that the average of their gradients is the
+    gradient of the batch.)
 
     Args:
         indices: Samples to draw from.

@@ -1,11 +1,14 @@
 """Complete models, and the rows of the paper's tables as overrides of them."""
 
+from collections.abc import Callable, Mapping
+
 from avground.models.ablations import ABLATIONS, OBJECTIVES, Ablation
 from avground.models.avst import avst
-from avground.models.config import ModelConfig
-from avground.models.tjstg import Grounded, GroundingNetwork, build, tjstg, tjstg_sharp
+from avground.models.config import ModelConfig, ModelSizes
+from avground.models.network import Grounded, Network
+from avground.models.tjstg import GroundingNetwork, build, tjstg, tjstg_sharp
 
-MODELS = {"tjstg": tjstg, "tjstg_sharp": tjstg_sharp, "avst": avst}
+MODELS: Mapping[str, Callable[..., Network]] = {"tjstg": tjstg, "tjstg_sharp": tjstg_sharp, "avst": avst}
 
 __all__ = [
     "ABLATIONS",
@@ -15,6 +18,8 @@ __all__ = [
     "Grounded",
     "GroundingNetwork",
     "ModelConfig",
+    "ModelSizes",
+    "Network",
     "avst",
     "build",
     "tjstg",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from torch import nn
 
@@ -42,7 +42,41 @@ CHOICES: Mapping[str, Iterable[object]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelSizes:
+    """The sizes that every model has: the number of words and of answers, the channels of its inputs, its width.
+
+    Attributes:
+        vocabulary_size: Number of words, padding included.
+        answers: Number of answers.
+        audio_dim: Channels of the audio features.
+        visual_dim: Channels of the visual maps.
+        dim: Width of the model.
+    """
+
+    vocabulary_size: int = 93
+    answers: int = 42
+    audio_dim: int = 128
+    visual_dim: int = 512
+    dim: int = 512
+
+    def __post_init__(self) -> None:
+        for field in fields(ModelSizes):
+            check_whole(field.name, getattr(self, field.name))
+
+    def change(self, **changes: Any) -> Self:
+        """Return this config with some settings changed.
+
+        Raises:
+            ConfigError: for a setting that does not exist; it lists those that do.
+        """
+        names = [field.name for field in fields(self)]
+        for name in changes:
+            check_choice("model setting", name, names)
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(ModelSizes):
     """All that a model is built from; the defaults are TJSTG as the paper has it.
 
     Attributes:
@@ -67,11 +101,6 @@ class ModelConfig:
         padding: ``"skip"`` or ``"read"``; see :class:`avground.QuestionEncoder`.
     """
 
-    vocabulary_size: int = 93
-    answers: int = 42
-    audio_dim: int = 128
-    visual_dim: int = 512
-    dim: int = 512
     target: TargetName | None = "hard"
     threshold: float = 0.005
     threshold_unit: ThresholdUnit = "absolute"
@@ -87,25 +116,14 @@ class ModelConfig:
     padding: Padding = "skip"
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "answers", "audio_dim", "visual_dim", "dim", "heads"):
-            check_whole(name, getattr(self, name))
+        super().__post_init__()
+        check_whole("heads", self.heads)
         for name, choices in CHOICES.items():
             check_choice(name, getattr(self, name), choices)
         check_not_negative("threshold", self.threshold)
         check_not_negative("dropout", self.dropout, below=1)
         if self.temperature != "learned":
             check_positive("temperature", self.temperature)
-
-    def change(self, **changes: Any) -> "ModelConfig":
-        """Return this config with some settings changed.
-
-        Raises:
-            ConfigError: for a setting that does not exist; it lists those that do.
-        """
-        names = [field.name for field in fields(self)]
-        for name in changes:
-            check_choice("model setting", name, names)
-        return replace(self, **changes)
 
 
 def target_block(config: ModelConfig) -> nn.Module:

@@ -1,6 +1,6 @@
 """TJSTG: find where and when the asked-for thing is seen and heard, and answer. Figure 3 of the paper."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -8,27 +8,10 @@ from torch import Tensor, nn
 
 from avground.blocks import AnswerHead, AudioEncoder, MatchHead, QuestionEncoder
 from avground.models.config import ModelConfig, spatial_block, target_block, temporal_block
-from avground.shapes import check_shapes
+from avground.models.network import Grounded, Network
 
 
-class Grounded(NamedTuple):
-    """What a model returns: the answer, and what it is grounded in.
-
-    Shapes: ``answer_logits`` (b, answers); ``audio_weights`` and ``visual_weights`` (b, t), over segments;
-    ``cell_weights`` (b, t, h, w), over the cells of each segment; ``target_weights`` (b, n), over words, zero where a
-    model chooses none; ``match_logits`` (2, b, t, 2), of the positives and of the negatives, class 1 being "same
-    video", or None without negatives.
-    """
-
-    answer_logits: Tensor
-    audio_weights: Tensor
-    visual_weights: Tensor
-    cell_weights: Tensor
-    target_weights: Tensor
-    match_logits: Tensor | None
-
-
-class GroundingNetwork(nn.Module):
+class GroundingNetwork(Network):
     """The assembly that TJSTG and AVST share; the parts make the difference.
 
     Args:
@@ -54,8 +37,7 @@ class GroundingNetwork(nn.Module):
         answer: nn.Module,
         match: nn.Module,
     ) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.question = question
         self.target = target
         self.audio = audio
@@ -85,7 +67,7 @@ class GroundingNetwork(nn.Module):
         Raises:
             ShapeError: for example ``visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)``.
         """
-        self._check(audio, visual, negative, question=(question, "b n"))
+        self.check(audio, visual, negative, question)
         asked = self.question(question)
         target = self.target(*asked)
         audio = self.audio(audio)
@@ -114,17 +96,12 @@ class GroundingNetwork(nn.Module):
         Raises:
             ShapeError: as for a call of the model.
         """
-        self._check(audio, visual, negative)
+        self.check(audio, visual, negative)
         audio = self.audio(audio)
         return self._match(audio, self.spatial(audio, visual), self.spatial(audio, negative))
 
     def _match(self, audio: Tensor, *spatials: Any) -> Tensor:
         return torch.stack([self.match(audio, spatial.feature) for spatial in spatials])
-
-    def _check(self, audio: Tensor, visual: Tensor, negative: Tensor | None, **others: tuple[Tensor, str]) -> None:
-        map_shape = f"b t {self.config.visual_dim} h w"
-        negatives = {} if negative is None else {"negative": (negative, map_shape)}
-        check_shapes(audio=(audio, f"b t {self.config.audio_dim}"), visual=(visual, map_shape), **negatives, **others)
 
 
 def build(config: ModelConfig) -> GroundingNetwork:

@@ -11,7 +11,7 @@ import torch
 
 from avground.data import Vocabulary
 from avground.errors import ConfigError, DataError
-from avground.models import GroundingNetwork, ModelConfig, build
+from avground.models import MODELS, Network
 from avground.training.run import Run
 
 FORMAT = "avground checkpoint 1"
@@ -91,7 +91,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> tuple[GroundingNetwork, Vocabulary, Run]:
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Network, Vocabulary, Run]:
     """Load a trained model, with what is needed to use it.
 
     For example ``model, vocabulary, run = load_checkpoint("runs/tjstg-core-0/best.pt")``.
@@ -107,8 +107,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[GroundingNetwork, Voc
     """
     content = read_checkpoint(path)
     try:
-        model = build(ModelConfig(**content["model_config"]))
         run = Run.from_dict(content["run"])
+        model = MODELS[run.model](**content["model_config"])
     except (TypeError, ConfigError) as error:
         raise DataError(f"{path}: expected a configuration that this version knows: {_line(error)}") from error
     load_weights(model, content["model"], str(path))
@@ -134,7 +134,7 @@ def load_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor], path:
     model.load_state_dict(weights)
 
 
-def make_checkpoint(model: GroundingNetwork, run: Run, vocabulary: Vocabulary, **rest: Any) -> dict[str, Any]:
+def make_checkpoint(model: Network, run: Run, vocabulary: Vocabulary, **rest: Any) -> dict[str, Any]:
     """The content of a checkpoint; ``rest`` gives the keys of :data:`KEYS` that are not made here."""
     return {
         "format": FORMAT,

@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from torch.utils.data import DataLoader
 
 from avground.data import Batch
-from avground.models import GroundingNetwork
+from avground.models import Network
 from avground.training.checkpoint import load_weights, make_checkpoint, read_checkpoint, write_atomically
 from avground.training.evaluate import Evaluation, evaluate, reduce
 from avground.training.grounding import masks_of
@@ -46,7 +46,7 @@ class Loop:
     """
 
     def __init__(
-        self, run: Run, model: GroundingNetwork, splits: Splits, output: Path, fabric: Fabric, stop: StopRequest
+        self, run: Run, model: Network, splits: Splits, output: Path, fabric: Fabric, stop: StopRequest
     ) -> None:
         self.run, self.splits, self.output, self.fabric, self.stop = run, splits, output, fabric, stop
         self.stages = make_stages(run, splits)
@@ -150,7 +150,8 @@ class Loop:
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.requires_grad_(gradient is not None)
         model = self.fabric.setup_module(self.plain)
-        model.mark_forward_method("pair")
+        if hasattr(self.plain, "pair"):
+            model.mark_forward_method("pair")
         return model
 
     def _train_epoch(self, stage: Stage, model: Any) -> int:

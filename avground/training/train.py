@@ -8,7 +8,7 @@ import torch
 from lightning.fabric import Fabric
 
 from avground.errors import ConfigError, DataError
-from avground.models import MODELS, GroundingNetwork
+from avground.models import MODELS, Network
 from avground.training.checkpoint import read_checkpoint
 from avground.training.interrupt import Interrupted, stop_on_signals
 from avground.training.loop import BEST, LAST, METRICS, Loop
@@ -86,7 +86,7 @@ def _device(run: Run) -> str:
     return run.device if run.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def make_model(run: Run, splits: Splits) -> GroundingNetwork:
+def make_model(run: Run, splits: Splits) -> Network:
     """The untrained model of a run: its sizes come from the data, its weights from the seed."""
     torch.manual_seed(run.seed)
     visual_dim = splits.features.visual_shape[0]
@@ -139,7 +139,7 @@ def _leave(loop: Loop) -> str:
     return f"interrupted {loop.where()}; {path} holds that. To go on, run the same again with --resume (resume=True)"
 
 
-def _describe(run: Run, splits: Splits, model: GroundingNetwork, fabric: Fabric, path: str) -> None:
+def _describe(run: Run, splits: Splits, model: Network, fabric: Fabric, path: str) -> None:
     counts = ", ".join(
         f"{entry['questions']:,} in {name}" for name, entry in splits.files.items() if "questions" in entry
     )

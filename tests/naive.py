@@ -185,6 +185,38 @@ def joint_temporal(block, audio, visual, sentence):
     return context, normalized(of["a"]), normalized(of["v"])
 
 
+def relative_temporal(block, audio, visual, sentence):
+    """What the joint block finds, and what lies at, before and after the moments asked for."""
+    context, audio_weights, visual_weights = joint_temporal(block, audio, visual, sentence)
+    c, k = len(sentence), len(plain(block.log_range))
+    asked = linear(block.moments, sentence)
+    queries = [asked[i * c : (i + 1) * c] for i in range(k)]
+    ranges, temperatures = ([math.exp(x) for x in plain(p)] for p in (block.log_range, block.temperature.log))
+    pooled = []
+    for rows, keys, temperature in (
+        (audio, block.audio_keys, temperatures[0]),
+        (visual, block.visual_keys, temperatures[1]),
+    ):
+        t = len(rows)
+        at = [softmax([dot(unit(query), unit(linear(keys, row))) / temperature for row in rows]) for query in queries]
+        before = [
+            [math.fsum(a[u] * math.exp((1 - (u - s)) / far) for u in range(s + 1, t)) for s in range(t)]
+            for a, far in zip(at, ranges, strict=True)
+        ]
+        after = [
+            [math.fsum(a[u] * math.exp((1 - (s - u)) / far) for u in range(s)) for s in range(t)]
+            for a, far in zip(at, ranges, strict=True)
+        ]
+        sides = [[x / max(math.fsum(weights), 1e-6) for x in weights] for weights in before + after]
+        pooled += [
+            [math.fsum(w * row[j] for w, row in zip(weights, rows, strict=True)) for j in range(c)]
+            for weights in at + sides
+        ]
+    signs = linear(block.choice, sentence)
+    chosen = [math.fsum(sign * m[j] for sign, m in zip(signs, pooled, strict=True)) for j in range(c)]
+    return add(context, linear(block.value, chosen)), audio_weights, visual_weights
+
+
 def layer_norm(layer, x):
     center = math.fsum(x) / len(x)
     deviation = math.sqrt(math.fsum((value - center) ** 2 for value in x) / len(x) + layer.eps)

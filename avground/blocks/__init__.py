@@ -4,9 +4,15 @@ from avground.blocks.attention import QuestionAttention
 from avground.blocks.audio import AudioEncoder
 from avground.blocks.heads import AnswerHead, MatchHead
 from avground.blocks.question import Question, QuestionEncoder
-from avground.blocks.spatial import AudioVisualSpatialGrounding, Spatial, TargetAwareSpatialGrounding, Temperature
+from avground.blocks.spatial import AudioVisualSpatialGrounding, Spatial, TargetAwareSpatialGrounding
 from avground.blocks.target import MaxTarget, MeanTarget, NoTarget, SentenceTarget, Target, TargetAware
-from avground.blocks.temporal import DualStreamTemporalGrounding, JointTemporalGrounding, Temporal
+from avground.blocks.temperature import Temperature
+from avground.blocks.temporal import (
+    DualStreamTemporalGrounding,
+    JointTemporalGrounding,
+    RelativeTemporalGrounding,
+    Temporal,
+)
 
 __all__ = [
     "AnswerHead",
@@ -21,6 +27,7 @@ __all__ = [
     "Question",
     "QuestionAttention",
     "QuestionEncoder",
+    "RelativeTemporalGrounding",
     "SentenceTarget",
     "Spatial",
     "Target",

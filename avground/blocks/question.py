@@ -26,6 +26,19 @@ class Question(NamedTuple):
     mask: Tensor
 
 
+def check_words(question: Int[Tensor, "*b n"]) -> None:
+    """Check that these are word indices, of one word at least.
+
+    Raises:
+        ShapeError: for a dtype other than int64, or no dimension of words.
+    """
+    check_shapes(question=(question, "*b n"))
+    if question.dtype != torch.int64:
+        raise ShapeError(f"question: expected int64 word indices, got {question.dtype}")
+    if question.shape[-1] == 0:
+        raise ShapeError(f"question: expected (*b, n) with at least one word, got {tuple(question.shape)}")
+
+
 class QuestionEncoder(nn.Module):
     r"""Word features and a sentence feature from word indices.
 
@@ -67,11 +80,7 @@ class QuestionEncoder(nn.Module):
         Raises:
             ShapeError: for a dtype other than int64, or no dimension of words.
         """
-        check_shapes(question=(question, "*b n"))
-        if question.dtype != torch.int64:
-            raise ShapeError(f"question: expected int64 word indices, got {question.dtype}")
-        if question.shape[-1] == 0:
-            raise ShapeError(f"question: expected (*b, n) with at least one word, got {tuple(question.shape)}")
+        check_words(question)
         leading = question.shape[:-1]
         question = question.reshape(leading.numel(), question.shape[-1])
         mask = question != 0

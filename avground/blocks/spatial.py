@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from avground.blocks.temperature import Temperature
 from avground.errors import ShapeError, check_choice, check_not_negative, check_positive
 from avground.ops.spatial_grounding import (
     COMBINES,
@@ -31,24 +32,6 @@ class Spatial(NamedTuple):
     weights: Tensor
 
 
-class Temperature(nn.Module):
-    """Learned, positive temperatures, one for the audio query and one for the target.
-
-    Args:
-        start: Value of both before training. Small is sharp: a cosine lies in [-1, 1], so at 1 no cell can weigh more
-            than e squared times another.
-    """
-
-    def __init__(self, start: float = 0.1) -> None:
-        super().__init__()
-        check_positive("start", start)
-        self.log = nn.Parameter(torch.full((2,), float(start)).log())
-
-    def forward(self) -> Float[Tensor, "2"]:
-        """Return the two temperatures."""
-        return self.log.exp()
-
-
 class _SpatialGrounding(nn.Module):
     r"""Shared ground of the spatial blocks: :math:`f_v = FC(\tanh [f_{vg}; f_{vi}])` of whatever weights a block makes.
 
@@ -67,7 +50,7 @@ class _SpatialGrounding(nn.Module):
         self.similarity: Similarity = similarity
         self.temperature = temperature
         self.audio_query = self._query()
-        self.fuse = nn.Linear(2 * self.visual_dim, dim)
+        self.fuse: nn.Module = nn.Linear(2 * self.visual_dim, dim)
 
     def _query(self) -> nn.Module:
         return nn.Identity() if self.visual_dim == self.dim else nn.Linear(self.dim, self.visual_dim, bias=False)

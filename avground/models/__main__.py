@@ -27,12 +27,12 @@ def _count(module: nn.Module) -> int:
 
 def main() -> None:
     """Print the table."""
-    found = counts()
-    print(f"Parameters by part. The rule: {RULE}.\n")
-    print(f"{'model':<22}" + "".join(f"{part:>11}" for part in found["tjstg"]) + f"{'paper':>9}")
-    for name, parts in found.items():
+    print(f"Parameters in all and by part. The rule: {RULE}.\n")
+    print(f"{'model':<22}{'all':>12}{'paper':>9}  parts")
+    for name, parts in counts().items():
         paper = f"{PAPER[name]:.1f} M" if name in PAPER else "-"
-        print(f"{name:<22}" + "".join(f"{count:>11,}" for count in parts.values()) + f"{paper:>9}")
+        by_part = ", ".join(f"{part} {count:,}" for part, count in parts.items() if part != "all")
+        print(f"{name:<22}{parts['all']:>12,}{paper:>9}  {by_part}")
 
 
 if __name__ == "__main__":

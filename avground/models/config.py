@@ -13,6 +13,7 @@ from avground.blocks import (
     MaxTarget,
     MeanTarget,
     NoTarget,
+    RelativeTemporalGrounding,
     SentenceTarget,
     TargetAware,
     TargetAwareSpatialGrounding,
@@ -34,7 +35,7 @@ CHOICES: Mapping[str, Iterable[object]] = {
     "combine": COMBINES,
     "normalize": NORMALIZES,
     "similarity": SIMILARITIES,
-    "stream": ("joint", "dual"),
+    "stream": ("joint", "dual", "relative"),
     "order": ARRANGEMENTS,
     "answer_activation": ("none", "tanh"),
     "padding": ("skip", "read"),
@@ -93,7 +94,8 @@ class ModelConfig(ModelSizes):
         normalize: ``"softmax"`` or ``"sum"``.
         temperature: A number, or ``"learned"`` (from 0.1).
         similarity: ``"dot"`` or ``"cosine"``.
-        stream: ``"joint"`` or ``"dual"`` (Table 7): which temporal block.
+        stream: ``"joint"`` or ``"dual"`` (Table 7), or ``"relative"``: which temporal block, see
+            :class:`avground.RelativeTemporalGrounding`.
         order: Of the joint stream (Table 6); see :class:`avground.JointTemporalGrounding`.
         heads: Heads of the temporal attention.
         dropout: Share dropped in the temporal block.
@@ -108,7 +110,7 @@ class ModelConfig(ModelSizes):
     normalize: Normalize = "softmax"
     temperature: float | Literal["learned"] = 1.0
     similarity: Similarity = "dot"
-    stream: Literal["joint", "dual"] = "joint"
+    stream: Literal["joint", "dual", "relative"] = "joint"
     order: Order = "interleave_va"
     heads: int = 4
     dropout: float = 0.1
@@ -164,4 +166,5 @@ def temporal_block(config: ModelConfig) -> nn.Module:
     """Return the block that grounds in time."""
     if config.stream == "dual":
         return DualStreamTemporalGrounding(config.dim, config.heads, dropout=config.dropout)
-    return JointTemporalGrounding(config.dim, config.heads, order=config.order, dropout=config.dropout)
+    block = {"joint": JointTemporalGrounding, "relative": RelativeTemporalGrounding}[config.stream]
+    return block(config.dim, config.heads, order=config.order, dropout=config.dropout)

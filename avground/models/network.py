@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from avground.models.config import ModelSizes
+from avground.ops.weights import normalize_weights
 from avground.shapes import check_shapes
 
 
@@ -23,6 +24,11 @@ class Grounded(NamedTuple):
     cell_weights: Tensor
     target_weights: Tensor
     match_logits: Tensor | None
+
+
+def uniform_weights(like: Tensor, *shape: int) -> Tensor:
+    """Rows of equal weights, for a model that weighs nothing there; on the device of ``like``, in float32 at least."""
+    return normalize_weights(like.new_zeros(shape))
 
 
 class Network(nn.Module):

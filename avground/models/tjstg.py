@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from avground.blocks import AnswerHead, AudioEncoder, MatchHead, QuestionEncoder
-from avground.models.config import ModelConfig, spatial_block, target_block, temporal_block
+from avground.models.config import ModelConfig, ModelSizes, spatial_block, target_block, temporal_block
 from avground.models.network import Grounded, Network
 
 
@@ -23,11 +23,16 @@ class GroundingNetwork(Network):
         temporal: When: both streams and the sentence to one feature of the clip.
         answer: That feature and the sentence to scores over answers.
         match: Sound and visual feature to whether they are of the same video.
+
+    Attributes:
+        ignored_keys: What :func:`avground.models.released.from_official` found in a file and had no use for.
     """
+
+    ignored_keys: tuple[str, ...] = ()
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: ModelSizes,
         *,
         question: nn.Module,
         target: nn.Module,
@@ -159,11 +164,12 @@ def tjstg_sharp(
     dim: int = 512,
     **changes: Any,
 ) -> GroundingNetwork:
-    """TJSTG with a target that is learned and a grounding that can point: ours, not the paper's.
+    """TJSTG with a target that is learned and a grounding that can point and tell before from after: ours.
 
     Where it differs from :func:`tjstg`: the target is a weighted mean of the words, so that the choice gets a gradient;
-    scores are cosines divided by learned temperatures; and the product of the two weights is divided by its sum instead
-    of going through a second softmax. Runs train it without the matching loss; see ``OBJECTIVES``.
+    scores are cosines divided by learned temperatures; the product of the two weights is divided by its sum instead
+    of going through a second softmax; and the temporal block also looks before and after the moments asked for
+    (:class:`avground.RelativeTemporalGrounding`). Runs train it without the matching loss; see ``OBJECTIVES``.
 
     Args:
         vocabulary_size: Number of words, padding included.
@@ -176,6 +182,13 @@ def tjstg_sharp(
     Raises:
         ConfigError: for a setting that does not exist; it lists those that do.
     """
-    ours = {"target": "soft", "threshold": 0.0, "normalize": "sum", "temperature": "learned", "similarity": "cosine"}
+    ours = {
+        "target": "soft",
+        "threshold": 0.0,
+        "normalize": "sum",
+        "temperature": "learned",
+        "similarity": "cosine",
+        "stream": "relative",
+    }
     sizes = {"vocabulary_size": vocabulary_size, "answers": answers, "audio_dim": audio_dim, "visual_dim": visual_dim}
     return tjstg(**sizes, dim=dim, **{**ours, **changes})

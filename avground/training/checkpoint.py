@@ -1,8 +1,6 @@
 """Checkpoints: written in one step or not at all, and read without running code that a file brings along."""
 
 import os
-import pickle
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import torch
 from avground.data import Vocabulary
 from avground.errors import ConfigError, DataError
 from avground.models import MODELS, Network
+from avground.models.weights import line, load_weights, read_safely
 from avground.training.run import Run
 
 FORMAT = "avground checkpoint 1"
@@ -62,20 +61,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         DataError: if the file is missing, cut short, no checkpoint of avground, or lacks or has keys it should not.
     """
-    if not Path(path).is_file():
-        raise DataError(f"{path}: expected a checkpoint, got no such file")
-    if not zipfile.is_zipfile(path):  # The list of contents is at the end, so a file cut short is none.
-        raise DataError(f"{path}: expected a complete checkpoint, got a file that is cut short or is no checkpoint")
-    try:
-        # Weights only: a file from the internet must not be able to run anything.
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = "a file that holds more than tensors and plain values"
-        raise DataError(f"{path}: expected a checkpoint of avground, got {reason}") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{path}: expected a complete checkpoint, got a file that is cut short or damaged: {_line(error)}"
-        ) from error
+    content = read_safely(path, "checkpoint")
     if not isinstance(content, dict) or not str(content.get("format", "")).startswith("avground checkpoint"):
         keys = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
         raise DataError(f"{path}: expected a checkpoint of avground, got a file that holds {keys or 'nothing'}")
@@ -88,7 +74,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise DataError(
             f"{path}: expected the keys of a checkpoint; missing: {missing or 'none'}, unknown: {unknown or 'none'}"
         )
-    return content
+    return dict(content)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Network, Vocabulary, Run]:
@@ -110,28 +96,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Network, Vocabulary, 
         run = Run.from_dict(content["run"])
         model = MODELS[run.model](**content["model_config"])
     except (TypeError, ConfigError) as error:
-        raise DataError(f"{path}: expected a configuration that this version knows: {_line(error)}") from error
+        raise DataError(f"{path}: expected a configuration that this version knows: {line(error)}") from error
     load_weights(model, content["model"], str(path))
     return model.eval(), Vocabulary.from_dict(content["vocabulary"]), run
-
-
-def load_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor], path: str) -> None:
-    """Load weights whose names and shapes must be exactly the model's.
-
-    Raises:
-        DataError: names the first few that are missing, unknown or of another shape.
-    """
-    own = model.state_dict()
-    wrong = [f"missing {name}" for name in own if name not in weights]
-    wrong += [f"unknown {name}" for name in weights if name not in own]
-    wrong += [
-        f"{name}: expected {tuple(own[name].shape)}, got {tuple(weights[name].shape)}"
-        for name in own
-        if name in weights and own[name].shape != weights[name].shape
-    ]
-    if wrong:
-        raise DataError(f"{path}: {len(wrong)} weights do not fit the model: {'; '.join(wrong[:5])}")
-    model.load_state_dict(weights)
 
 
 def make_checkpoint(model: Network, run: Run, vocabulary: Vocabulary, **rest: Any) -> dict[str, Any]:
@@ -144,7 +111,3 @@ def make_checkpoint(model: Network, run: Run, vocabulary: Vocabulary, **rest: An
         "vocabulary": vocabulary.to_dict(),
         **rest,
     }
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

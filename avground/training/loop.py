@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from avground.data import Batch
 from avground.models import Network
-from avground.training.checkpoint import load_weights, make_checkpoint, read_checkpoint, write_atomically
+from avground.models.weights import load_weights
+from avground.training.checkpoint import make_checkpoint, read_checkpoint, write_atomically
 from avground.training.evaluate import Evaluation, evaluate, reduce
 from avground.training.grounding import masks_of
 from avground.training.interrupt import StopRequest, ignore_signals

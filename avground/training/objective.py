@@ -2,17 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Literal
 
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from avground.errors import ConfigError, check_not_negative
+from avground.errors import ConfigError, check_choice, check_not_negative
 from avground.losses import CrossModalSynchronyLoss, PairMatchingLoss
 from avground.models import Grounded
+from avground.models.released import ReleasedSynchronyLoss
 
 Part = Callable[[Grounded], Tensor]
+Divergence = Literal["js", "released"]
+
+DIVERGENCES: Mapping[Divergence, Callable[[], nn.Module]] = {
+    "js": CrossModalSynchronyLoss,
+    "released": ReleasedSynchronyLoss,
+}
 
 
 @dataclass(frozen=True)
@@ -28,17 +36,21 @@ class Objective:
     Args:
         synchrony: Weight of :class:`avground.losses.CrossModalSynchronyLoss`.
         matching: Weight of :class:`avground.losses.PairMatchingLoss`.
+        divergence: ``"js"``, or ``"released"``: what the authors' code has in its place,
+            :class:`avground.models.released.ReleasedSynchronyLoss`.
 
     Raises:
-        ConfigError: if a weight is negative or not finite.
+        ConfigError: if a weight is negative or not finite, or for another divergence.
     """
 
     synchrony: float = 1.0
     matching: float = 0.5
+    divergence: Divergence = "js"
 
     def __post_init__(self) -> None:
         for name in ("synchrony", "matching"):
             check_not_negative(f"objective.{name}", getattr(self, name))
+        check_choice("objective.divergence", self.divergence, DIVERGENCES)
 
     @property
     def needs_negatives(self) -> bool:
@@ -48,7 +60,10 @@ class Objective:
     @cached_property
     def parts(self) -> Mapping[str, tuple[float, Part]]:
         """The parts besides the answer loss that count, each with its weight."""
-        builders = {"synchrony": (self.synchrony, _synchrony), "matching": (self.matching, _matching)}
+        builders: dict[str, tuple[float, Callable[[], Part]]] = {
+            "synchrony": (self.synchrony, partial(_synchrony, self.divergence)),
+            "matching": (self.matching, _matching),
+        }
         return {name: (weight, build()) for name, (weight, build) in builders.items() if weight > 0}
 
     def __call__(self, out: Grounded, answers: Int[Tensor, " b"]) -> dict[str, Float[Tensor, ""]]:
@@ -72,8 +87,8 @@ class Objective:
         return {"total": total, **losses}
 
 
-def _synchrony() -> Part:
-    loss = CrossModalSynchronyLoss()
+def _synchrony(divergence: Divergence) -> Part:
+    loss = DIVERGENCES[divergence]()
     return lambda out: loss(out.audio_weights, out.visual_weights)
 
 

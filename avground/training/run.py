@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from avground.errors import ConfigError, check_choice, check_positive, check_whole
-from avground.models import ABLATIONS, MODELS, OBJECTIVES
+from avground.models import ABLATIONS, MODELS, OBJECTIVES, UNMATCHED
 from avground.training.objective import Objective
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -94,21 +94,30 @@ class Run:
             raise ConfigError(
                 f"batch_size: expected a multiple of devices * nodes = {processes}, got {self.batch_size}"
             )
+        if self.model in UNMATCHED:
+            asked = {"objective.matching": self.objective.matching, "stage_one_epochs": self.stage_one_epochs}
+            for name, value in asked.items():
+                if value:
+                    raise ConfigError(f"{name}: expected 0 for {self.model!r}, which has no matching head, got {value}")
 
     def with_ablation(self, name: str) -> Self:
         """This run with the model and objective of one row of the paper's tables.
+
+        Stage I is left out where the row has no matching loss.
 
         Raises:
             ConfigError: for a row that does not exist; the message lists those that do.
         """
         check_choice("ablation", name, ABLATIONS)
         row = ABLATIONS[name]
+        objective = dataclasses.replace(self.objective, **{**OBJECTIVES[row.model], **row.objective})
         return dataclasses.replace(
             self,
             ablation=name,
             model=row.model,
             overrides={**self.overrides, **row.changes},
-            objective=dataclasses.replace(self.objective, **{**OBJECTIVES[row.model], **row.objective}),
+            stage_one_epochs=self.stage_one_epochs if objective.needs_negatives else 0,
+            objective=objective,
         )
 
     def learning_rate_at(self, epoch: int) -> float:
@@ -181,18 +190,21 @@ def _make(data: str, schedule: dict[str, Any], changes: dict[str, Any]) -> Run:
     check_choice("model", values["model"], MODELS)
     weights = values.pop("objective", {})
     values["objective"] = _objective(Objective(**OBJECTIVES[values["model"]]), weights)
-    if "stage_one_epochs" not in changes and not values["objective"].needs_negatives:
-        values["stage_one_epochs"] = 0
-    run = Run(data=data, **values)
+
+    def stage_one_epochs(objective: Objective) -> Any:
+        return changes.get("stage_one_epochs", schedule["stage_one_epochs"] if objective.needs_negatives else 0)
+
+    run = Run(data=data, **{**values, "stage_one_epochs": stage_one_epochs(values["objective"])})
     if row is None:
         return run
     ablated = run.with_ablation(row)
     if changes.get("model", ablated.model) != ablated.model:
         raise ConfigError(f"model: expected {ablated.model!r}, which the ablation {row!r} changes, got {run.model!r}")
-    return dataclasses.replace(ablated, objective=_objective(ablated.objective, weights))
+    objective = _objective(ablated.objective, weights)
+    return dataclasses.replace(ablated, objective=objective, stage_one_epochs=stage_one_epochs(objective))
 
 
-def _objective(base: Objective, weights: Objective | Mapping[str, float]) -> Objective:
+def _objective(base: Objective, weights: Objective | Mapping[str, Any]) -> Objective:
     """The whole objective if one is given, else ``base`` with the weights given."""
     if isinstance(weights, Objective):
         return weights

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import avground
-from avground.models import MODELS, ModelConfig
+from avground.models import MODELS, UNMATCHED, ModelConfig
 from avground.ops import kl_divergence, normalize_weights, spatial_grounding
 
 SIZES = {"vocabulary_size": 12, "answers": 5, "audio_dim": 3, "visual_dim": 6, "dim": 16}
@@ -16,7 +16,7 @@ def test_a_model_takes_no_clips_at_all(name):
     audio, visual = torch.randn(0, 5, 3), torch.rand(0, 5, 6, 2, 2)
     out = model(audio, visual, torch.ones(0, 4, dtype=torch.int64), visual)
     assert out.answer_logits.shape == (0, 5)
-    assert out.match_logits.shape == (2, 0, 5, 2)
+    assert name in UNMATCHED or out.match_logits.shape == (2, 0, 5, 2)
 
 
 @pytest.mark.parametrize("name", ["tjstg_sharp", "avst"])

@@ -147,6 +147,11 @@ class TestConcatenatedTemporalGrounding(TestJointTemporalGrounding):
         return avground.JointTemporalGrounding(8, 2, order="concat_av")
 
 
+class TestRelativeTemporalGrounding(TestJointTemporalGrounding):
+    def make(self):
+        return avground.RelativeTemporalGrounding(8, 2)
+
+
 class TestDualStreamTemporalGrounding(TestJointTemporalGrounding):
     def make(self):
         return avground.DualStreamTemporalGrounding(8, 2)

@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from torch.testing import assert_close
 
-from avground.blocks import DualStreamTemporalGrounding, JointTemporalGrounding
+from avground.blocks import DualStreamTemporalGrounding, JointTemporalGrounding, RelativeTemporalGrounding
 from avground.blocks.temporal import ARRANGEMENTS
 from avground.errors import ConfigError, ShapeError
 from tests import naive
@@ -13,7 +15,9 @@ ORDERS = ("interleave_va", "interleave_av", "concat_va", "concat_av")
 BLOCKS = {
     **{order: lambda order=order: JointTemporalGrounding(4, 2, order=order) for order in ORDERS},
     "dual": lambda: DualStreamTemporalGrounding(4, 2),
+    "relative": lambda: RelativeTemporalGrounding(4, 2),
 }
+NAIVE = {"dual": naive.dual_temporal, "relative": naive.relative_temporal}
 every_block = pytest.mark.parametrize("name", BLOCKS)
 
 
@@ -35,7 +39,7 @@ def clips(seed=1, b=3, t=5):
 def test_equals_the_equations_segment_by_segment(name):
     block, parts = make(name), clips()
     got = block(*parts)
-    reference = naive.dual_temporal if name == "dual" else naive.joint_temporal
+    reference = NAIVE.get(name, naive.joint_temporal)
     for i in range(3):
         for ours, values in zip(got, reference(block, *(part[i].tolist() for part in parts)), strict=True):
             assert_close(ours[i], torch.tensor(values, dtype=torch.float64), rtol=0, atol=1e-12)
@@ -216,3 +220,47 @@ def test_settings_that_do_not_exist_are_errors(call, expected):
     with pytest.raises(ConfigError) as caught:
         call()
     assert str(caught.value) == expected
+
+
+def test_the_relative_block_sees_what_is_before_the_moment_asked_for():
+    """One segment fits the question; the features of both sides are those of that side, the nearer the more."""
+    block, c = make("relative"), 4
+    with torch.no_grad():
+        for keys in (block.audio_keys, block.visual_keys):
+            keys.weight.copy_(torch.eye(c))
+            keys.bias.zero_()
+        block.temperature.log.fill_(-6.0)
+        block.log_range.copy_(torch.tensor([0.0, 3.0]))
+        block.moments.weight.zero_()
+        block.moments.bias.copy_(torch.eye(c)[[2, 2]].flatten())
+    stream = torch.eye(c, dtype=torch.float64)[[0, 1, 2, 3, 3]][None]  # it happens in segment 2
+    weights = block._around(
+        block.moments(normal(0, 1, c)).unflatten(-1, (-1, c)), block.audio_keys(stream), torch.tensor(0.01)
+    )
+    at, before, after = weights[0].split(2)
+    assert_close(at, torch.eye(5)[[2, 2]].double())
+    near = torch.exp(-1 / torch.tensor([1.0, math.exp(3)])).double()
+    assert_close(before[:, 1] / before[:, 0], 1 / near)
+    assert_close(after[:, 3] / after[:, 4], 1 / near)
+    assert before[:, 2:].abs().max() < 1e-12
+    assert after[:, :3].abs().max() < 1e-12
+    assert_close(weights.sum(-1), torch.ones(1, 6).double())
+
+
+def test_the_relative_block_finds_nothing_before_a_clip():
+    """With one segment there is no before and no after, and all stays finite."""
+    block = make("relative")
+    parts = [part.requires_grad_() for part in clips(t=1)]
+    context = block(*parts).context
+    context.sum().backward()
+    assert context.isfinite().all()
+    assert all(part.grad.isfinite().all() for part in parts)
+
+
+def test_the_relative_block_tells_orders_apart_that_a_set_cannot():
+    """Segments in another order: what is pooled before and after the same moment is another."""
+    block, (audio, visual, sentence) = make("relative"), clips()
+    turned = block(audio.flip(1), visual.flip(1), sentence).context - block(audio, visual, sentence).context
+    base = JointTemporalGrounding.forward
+    joint = base(block, audio.flip(1), visual.flip(1), sentence).context - base(block, audio, visual, sentence).context
+    assert (turned - joint).abs().max() > 1e-3

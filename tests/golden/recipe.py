@@ -1,8 +1,11 @@
 """Weights and inputs of the frozen outputs in this folder: nothing is stored that a name and a seed can make again.
 
-The official AVST network was run once, one clip at a time, on these weights and inputs, and what it returned is
-``avst.npz``: ``answer`` (2 seeds, 4 clips, 42 answers) and ``match`` (2 seeds, positives and negatives, 4 clips,
-10 segments, 2 classes). ``avst_keys.json`` gives, for every parameter of ours, the official name and the shape.
+The official AVST and TJSTG networks were run once, one clip at a time, on these weights and inputs. What they returned
+is ``avst.npz`` and ``tjstg.npz``: ``answer`` (2 seeds, 4 clips, 42 answers), ``match`` (2 seeds, positives and
+negatives, 4 clips, 10 segments, 2 classes), and of TJSTG ``audio_weights``, ``visual_weights`` (2 seeds, 4 clips,
+10 segments) and ``target`` (2 seeds, 4 clips), the word chosen. The network of AVST's first stage returns ``match`` of
+``avst.npz``. ``official_keys.json`` gives the official name and shape of every parameter of each network;
+``avst_keys.json``, for every parameter of our AVST, the official name and the shape.
 """
 
 import json
@@ -26,6 +29,12 @@ def parameter(name, shape, seed):
     return torch.from_numpy(draws.astype(np.float32))
 
 
+def official_state(network, seed):
+    """What a checkpoint of an official network holds, of such numbers: "avst", "stage1" or "tjstg"."""
+    keys = json.loads((FOLDER / "official_keys.json").read_text(encoding="utf-8"))[network]
+    return {name: parameter(name, tuple(shape), seed) for name, shape in keys.items()}
+
+
 def avst_state(seed):
     """The state of our AVST, of official numbers."""
     keys = json.loads((FOLDER / "avst_keys.json").read_text(encoding="utf-8"))
@@ -45,7 +54,7 @@ def clips(seed, b=4, t=10, n=14):
     return audio, visual, torch.from_numpy(question.astype(np.int64)), negative
 
 
-def expected():
+def expected(network="avst"):
     """What the official network returned."""
-    with np.load(FOLDER / "avst.npz") as stored:
+    with np.load(FOLDER / f"{network}.npz") as stored:
         return {name: torch.from_numpy(stored[name]) for name in stored.files}

@@ -46,6 +46,23 @@ class TestAVST(ModelContract):
         return MODELS["avst"](**SIZES)
 
 
+class TestAVSD(ModelContract):
+    def make(self):
+        return MODELS["avsd"](**SIZES)
+
+
+class TestPanoAVQA(ModelContract):
+    def make(self):
+        return MODELS["pano_avqa"](**SIZES)
+
+
+class TestQuestionLSTM(ModelContract):
+    weights: ClassVar = {"audio_weights": 1, "visual_weights": 1, "cell_weights": 2}
+
+    def make(self):
+        return MODELS["question_lstm"](**SIZES)
+
+
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_row_is_batch_independent(name):
     row = ABLATIONS[name]
@@ -56,5 +73,6 @@ def test_every_row_is_batch_independent(name):
 
     contract = Row()
     contract.test_one_clip_alone_gives_what_it_gives_in_a_batch()
-    contract.test_gradient_reaches_every_parameter()
-    contract.test_padding_changes_nothing()
+    if row.model != "tjstg_released":  # it has dead parameters and reads padding: see test_released.py
+        contract.test_gradient_reaches_every_parameter()
+        contract.test_padding_changes_nothing()

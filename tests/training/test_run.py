@@ -4,7 +4,7 @@ import json
 import pytest
 
 from avground.errors import ConfigError
-from avground.models import ABLATIONS, MODELS
+from avground.models import ABLATIONS, MODELS, OBJECTIVES, UNMATCHED
 from avground.training import Objective, Run, music_avqa_run, pocket_run
 
 
@@ -25,13 +25,40 @@ def test_every_ablation_is_a_run_that_survives_json(name):
     run = pocket_run("data", ablation=name, seed=3)
     row = ABLATIONS[name]
     assert (run.model, dict(run.overrides), run.ablation) == (row.model, dict(row.changes), name)
-    assert run.objective.synchrony == row.objective.get("synchrony", 0.0 if row.model == "avst" else 1.0)
+    weights = {**OBJECTIVES[row.model], **row.objective}
+    assert run.objective == dataclasses.replace(Objective(), **weights)
     assert Run.from_dict(json.loads(json.dumps(run.to_dict()))) == run
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_avst_alone_has_no_synchrony_loss(model):
-    assert pocket_run("data", model=model).objective.synchrony == (model != "avst")
+def test_tjstg_alone_has_a_synchrony_loss(model):
+    assert pocket_run("data", model=model).objective.synchrony == model.startswith("tjstg")
+
+
+@pytest.mark.parametrize("preset", [pocket_run, music_avqa_run])
+@pytest.mark.parametrize("name", sorted(UNMATCHED))
+def test_a_model_without_matching_head_is_not_asked_to_match(preset, name):
+    run = preset("d", model=name)
+    assert (run.objective, run.stage_one_epochs) == (Objective(0.0, 0.0), 0)
+    refused = f"expected 0 for '{name}', which has no matching head, got"
+    with pytest.raises(ConfigError, match=f"^objective.matching: {refused} 0.5$"):
+        preset("d", model=name, objective={"matching": 0.5})
+    with pytest.raises(ConfigError, match=f"^stage_one_epochs: {refused} 3$"):
+        preset("d", model=name, stage_one_epochs=3)
+    with pytest.raises(ConfigError, match=f"^objective.matching: {refused} 0.5$"):
+        dataclasses.replace(preset("d"), model=name)
+    assert preset("d", model=name, objective={"synchrony": 1.0}).objective == Objective(1.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["avsd", "pano_avqa"])
+def test_a_row_without_matching_head_leaves_stage_one_out(name):
+    expected = (name, Objective(0.0, 0.0), 0)
+    for run in (pocket_run("d", ablation=name), pocket_run("d").with_ablation(name)):
+        assert (run.model, run.objective, run.stage_one_epochs) == expected
+    with pytest.raises(ConfigError, match=r"^stage_one_epochs: expected 0"):
+        pocket_run("d", ablation=name, stage_one_epochs=1)
+    with pytest.raises(ConfigError, match=r"^objective\.matching: expected 0"):
+        pocket_run("d", ablation=name, objective={"matching": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -87,5 +114,5 @@ def test_some_weights_of_the_objective_can_be_given_by_name():
     sharp = pocket_run("d", model="tjstg_sharp", objective={"matching": 0.5})
     assert (sharp.objective, sharp.stage_one_epochs) == (Objective(1.0, 0.5), 2)
     assert pocket_run("d", ablation="without_synchrony", objective={"matching": 0.1}).objective == Objective(0.0, 0.1)
-    with pytest.raises(ConfigError, match="objective: expected one of 'synchrony', 'matching', got 'x'"):
+    with pytest.raises(ConfigError, match=r"objective: expected one of 'synchrony', 'matching'.* got 'x'"):
         pocket_run("d", objective={"x": 1.0})

@@ -1,0 +1,44 @@
+"""Every model and every row of the paper's tables, trained for two steps by the path that real training takes."""
+
+import pytest
+import torch
+
+from avground.models import ABLATIONS, MODELS, UNMATCHED
+from avground.training import load_checkpoint, pocket_run, train
+from avground.training.stages import make_stages
+from avground.training.train import make_model
+
+ASKED = [*({"model": name} for name in MODELS), *({"ablation": name} for name in ABLATIONS)]
+
+
+def two_steps(world, **asked):
+    few = {"segments": 5, "epochs": 1, "batch_size": 16, "dim": 8, "device": "cpu"}
+    return pocket_run(world, **few, **asked)
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(*asked.items()))
+def test_two_steps_of_training_are_finite_and_move_every_parameter(world, splits, tmp_path, asked):
+    run = two_steps(world, **asked)
+    matching = run.objective.matching > 0
+    stages = make_stages(run, splits)
+    assert [stage.name for stage in stages] == ["stage I"] * matching + ["stage II"]
+    assert 16 < len(stages[-1].indices) <= 32  # two batches
+    report = train(run, tmp_path)
+    parts = {"total", "answer"} | ({"matching"} if matching else set())
+    parts |= {"synchrony"} if run.objective.synchrony else set()
+    assert set(report["history"][-1]["losses"]) == parts
+
+    before, (after, _, loaded) = make_model(run, splits), load_checkpoint(tmp_path / "last.pt")
+    assert (loaded, after.config) == (run, before.config)
+    trained = after.state_dict()
+    for name, parameter in before.named_parameters():
+        assert trained[name].isfinite().all(), name
+        unused = name.startswith("match.") and not matching
+        unused |= name.startswith("target.attention.") and run.model == "tjstg_released"  # an argmax passes nothing on
+        assert torch.equal(trained[name], parameter) == unused, name
+
+
+@pytest.mark.parametrize("name", sorted(UNMATCHED))
+def test_a_model_without_matching_head_reads_no_frame_of_another_video(world, splits, name):
+    (stage,) = make_stages(two_steps(world, model=name), splits)
+    assert stage.dataset.negatives is None

@@ -14,4 +14,4 @@ test:
 	pip install -e ".[dev]" && pytest
 
 bench:
-	python benchmarks/tracks.py
+	python benchmarks/reproduce.py --table all

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tracks import RESULTS, ROOT, environment
+from common import ROOT, environment, fill, read_result, write_result
 
 COMMAND = ["examples/train_music_avqa.py"]
 
@@ -21,12 +21,12 @@ def main() -> None:
     if "--tables" not in sys.argv[1:]:
         measure()
     readme = ROOT / "README.md"
-    text = readme.read_text()
-    for name, make in {"the first command": first_command, "the tracks": tracks}.items():
-        begin, end = f"<!-- table of {name}: begin -->", f"<!-- table of {name}: end -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{make()}\n{end}{rest.split(end)[1]}"
-    readme.write_text(text)
+    readme.write_text(tables(readme.read_text()))
+
+
+def tables(text: str) -> str:
+    """The README with its tables as the result files have them."""
+    return fill(text, {"the first command": first_command(), "the tracks": tracks()})
 
 
 def measure() -> None:
@@ -42,12 +42,12 @@ def measure() -> None:
         "wall_seconds": round(seconds, 1),
         **{key: report[key] for key in ("model", "parameters", "seed", "test")},
     }
-    (RESULTS / "readme.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_result("readme", result)
 
 
 def first_command() -> str:
     """Accuracy by question type."""
-    test = _read("readme")["test"]
+    test = read_result("readme")["test"]
     lines = ["| question type | questions | prior, % | TJSTG, % |", "|---|---:|---:|---:|"]
     for row, accuracy in test["accuracy"].items():
         name = row.replace("/", ", ") if "/" in row else "**All**" if row == "All" else f"**{row} Avg.**"
@@ -57,30 +57,24 @@ def first_command() -> str:
 
 
 def tracks() -> str:
-    """Every model on every track that was measured."""
+    """Models on the tracks of Pocket."""
     lines = [
         "| track | model | accuracy, % | pointing, % | flat map | largest weight | audio shuffled | visual shuffled |"
     ]
     lines += ["|---|---|---:|---:|---:|---:|---:|---:|"]
-    for track in ("core", "target", "sync"):
-        result = _read(f"pocket-{track}")
-        for name, measured in result["models"].items():
+    for table, track in (("1", "core"), ("1", "target"), ("2", "sync")):
+        result = read_result(f"table-{table}-{track}")
+        for name, measured in result["rows"].items():
             where = [_spread(measured[key]) for key in ("accuracy", "pointing", "pointing_by_chance")]
             without = [_spread(measured[key]) for key in ("audio_shuffled", "visual_shuffled")]
             cells = [*where, f"{measured['peak_over_uniform']['mean']:.1f} x", *without]
             lines.append(f"| {track} | `{name}` | " + " | ".join(cells) + " |")
-        prior = _spread(next(iter(result["models"].values()))["prior"])
-        lines.append(f"| {track} | prior | {prior} | | | | | |")
+        lines.append(f"| {track} | prior | {_spread(result['prior'])} | | | | | |")
     return "\n".join(lines)
 
 
 def _spread(summary: dict[str, Any]) -> str:
     return f"{100 * summary['mean']:.1f} ± {100 * summary['deviation']:.1f}"
-
-
-def _read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return found
 
 
 if __name__ == "__main__":

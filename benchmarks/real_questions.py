@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tracks import RESULTS, ROOT, environment
+from common import ROOT, environment, write_result
 
 from avground.data import read_annotations
 
@@ -52,7 +52,7 @@ def main() -> None:
         "losses": report["history"][-1]["losses"],
         "wall_seconds": round(seconds, 1),
     }
-    (RESULTS / "real-questions.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_result("real-questions", result)
     print(json.dumps(result, indent=1))
 
 

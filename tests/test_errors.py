@@ -18,7 +18,17 @@ from avground.blocks import (
 )
 from avground.errors import AvgroundError, ConfigError, DataError, ShapeError, check_choice
 from avground.losses import CrossModalSynchronyLoss
-from avground.models import GroundingNetwork, tjstg
+from avground.models import (
+    AVSD,
+    GroundingNetwork,
+    Network,
+    PanoAVQA,
+    QuestionLSTM,
+    avsd,
+    pano_avqa,
+    question_lstm,
+    tjstg,
+)
 from avground.ops import interleave, js_divergence, kl_divergence, spatial_grounding
 from avground.shapes import check_shapes
 
@@ -74,11 +84,20 @@ EXAMPLES = [
     ),
     (AnswerHead.forward, AnswerHead(), [SENTENCE, (1, 512)], "sentence: expected (*b=(64,), 512), got (1, 512)"),
     (MatchHead.forward, MatchHead(), [AUDIO, SENTENCE], "visual: expected (*b=(64, 10), 512), got (64, 512)"),
-    (
-        GroundingNetwork.forward,
-        lambda *shapes: tjstg(dim=8)(*shapes),
-        [(64, 10, 128), (64, 9, 512, 14, 14), (64, 14)],
-        "visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)",
+    *(
+        (
+            where,
+            called,
+            [(64, 10, 128), (64, 9, 512, 14, 14)] + [(64, 14)] * (where is not Network.check),
+            "visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)",
+        )
+        for where, called in (
+            (Network.check, lambda *shapes: tjstg(dim=8).check(*shapes)),
+            (GroundingNetwork.forward, lambda *shapes: tjstg(dim=8)(*shapes)),
+            (AVSD.forward, lambda *shapes: avsd(dim=8)(*shapes)),
+            (PanoAVQA.forward, lambda *shapes: pano_avqa(dim=8)(*shapes)),
+            (QuestionLSTM.forward, lambda *shapes: question_lstm(dim=8)(*shapes)),
+        )
     ),
     (
         check_shapes,

@@ -59,6 +59,8 @@ def flatness() -> Any:
     left.set(xscale="log", yscale="log", xlabel="cells of the map", ylabel="largest weight, in uniform weights")
     left.set_title("dotted: the most that the form allows", fontsize=9)
     right.set(xscale="log", xlabel="cells of the map", ylabel="entropy, share of the most")
+    right.set_xticks(cells, [str(s) for s in cells])
+    right.minorticks_off()
     right.legend(frameon=False)
     figure.tight_layout()
     return figure

@@ -189,7 +189,7 @@ def flatness_table() -> str:
             entropy, ratio = found["entropy_share"]["mean"], 10 ** found["log10_largest_over_smallest"]["mean"]
             bound = f"{BOUNDS[name](int(s)):.2f}" if name in BOUNDS else s
             peak = found["largest_over_uniform"]["mean"]
-            lines.append(f"| {label} | {s} | {entropy:.4f} | {ratio:,.4g} | {peak:.3g} | {bound} |")
+            lines.append(f"| {label} | {s} | {entropy:.4f} | {ratio:,.5g} | {peak:.5g} | {bound} |")
     return "\n".join(lines)
 
 

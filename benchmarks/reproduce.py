@@ -3,9 +3,8 @@
     python benchmarks/reproduce.py --table 2 --seeds 5                # on the target track
     python benchmarks/reproduce.py --table 1 --world core --jobs 4
 
-Besides Tables 1 to 7 there are four groups of our own: "sharp" takes tjstg_sharp apart, "matching" shows TJSTG
-without the matching loss, "released" trains the authors' released arithmetic, "grounding" has
-the three models that ground. A seed decides everything at
+Besides Tables 1 to 7 there are three groups of our own: "sharp" takes tjstg_sharp apart, "matching" shows TJSTG
+without the matching loss, "released" trains the authors' released arithmetic. A seed decides everything at
 once: the world's scenes and codes, the model's weights, the order of the questions; rows are compared seed by seed.
 Runs that are done are not repeated, so an interrupted benchmark goes on where it stopped. Rows that are the same
 configuration (the paper prints its full model in most tables) share their runs. Writes
@@ -33,7 +32,6 @@ TABLES = {
     "released": tuple(name for name in ABLATIONS if name.startswith("released")),
     "sharp": ("full", "tjstg_sharp", *(name for name in ABLATIONS if name.startswith("sharp_without"))),
     "matching": ("full", "without_matching"),
-    "grounding": ("avst", "full", "tjstg_sharp"),
 }
 TABLES["1"] = ("question_lstm", *TABLES["1"], "tjstg_sharp")
 

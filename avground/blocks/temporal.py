@@ -175,7 +175,7 @@ class RelativeTemporalGrounding(JointTemporalGrounding):
         at = (at_least_float32(cosines) / temperature).softmax(-1)
         segment = torch.arange(keys.shape[-2], device=keys.device)
         later = segment - segment[:, None]  # (t', t): by how much t is later than t'
-        near = torch.exp((1 - later.abs()) / self.log_range.to(at.dtype).exp()[:, None, None])
+        near = torch.exp((1 - later.abs()).clamp(max=0) / self.log_range.to(at.dtype).exp()[:, None, None])
         sides = torch.cat([(at[..., None] * near * side).sum(-2) for side in (later < 0, later > 0)], dim=-2)
         # At the start of a clip nothing is before: then the weights, and what they pool, are zero.
         return torch.cat((at, sides / sides.sum(-1, keepdim=True).clamp(min=_NOTHING)), dim=-2)

@@ -80,6 +80,8 @@ NEVER_CALLED: Mapping[str, tuple[str, ...]] = {
     "tjstg": ("fc_a1_pure", "fc_a2_pure", "fc_avq", "qvfc"),
 }
 
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 #: The ResNet18 that AVST builds beside the features it is given.
 UNUSED_BACKBONE = "visual_net."
 
@@ -107,7 +109,9 @@ def read_official(
         raise DataError(f"{where}: expected a {what}, got {type(content).__name__} without parameters")
     found: dict[str, object] = {}
     for key, value in content.items():
-        name = str(key).removeprefix("module.")
+        if not isinstance(key, str):
+            raise DataError(f"{where}: expected a {what}, got a key that is no name but {type(key).__name__}")
+        name = key.removeprefix("module.")
         if name in found:
             raise DataError(f"{where}: expected every key once, got {name!r} with and without 'module.'")
         found[name] = value
@@ -135,14 +139,17 @@ def _fits(found: Mapping[str, object], network: str) -> bool:
 def _parameter(value: object, shape: torch.Size, where: str) -> Tensor:
     """The value as float32 on the CPU, if it can be one."""
     expected = f"{where}: expected finite floating-point numbers of shape {tuple(shape)}"
-    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point():
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.dtype not in _DTYPES:
         kind = f"{value.dtype}, {value.layout}" if isinstance(value, Tensor) else type(value).__name__
         raise DataError(f"{expected}, got {kind}")
     if value.shape != shape:
         raise DataError(f"{expected}, got {tuple(value.shape)}")
-    if value.is_meta or not value.isfinite().all():
-        raise DataError(f"{expected}, got {'no numbers' if value.is_meta else 'NaN or infinity'}")
-    return value.detach().to("cpu", torch.float32)
+    if value.is_meta:
+        raise DataError(f"{expected}, got no numbers")
+    number = torch.Tensor.detach(value).to("cpu", torch.float32)
+    if not torch.isfinite(number).all():
+        raise DataError(f"{expected}, got NaN or infinity")
+    return number
 
 
 def _few(names: list[str]) -> str:

@@ -164,8 +164,8 @@ def _run(job: Job, output: Path, stop: list[bool]) -> dict[str, Any]:
         command = [sys.executable, str(ROOT / "examples" / "train_music_avqa.py"), *job.options]
         command += ["--data", str(pocket.default_directory(job.world, seed=job.seed)), "--seed", str(job.seed)]
         command += ["--output", str(output)] + (["--resume"] if (output / "last.pt").exists() else [])
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=one_thread, capture_output=True, text=True)
         if done.returncode in (130, -signal.SIGINT):
             raise KeyboardInterrupt
         if done.returncode:

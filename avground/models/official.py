@@ -117,10 +117,9 @@ def read_official(
         found[name] = value
     ours = KEYS[network]
     ignored = tuple(name for name in found if _is_ignored(name, network))
-    missing = [theirs for theirs in ours.values() if theirs not in found]
-    unknown = [name for name in found if name not in ours.values() and name not in ignored]
+    missing, unknown = _misfits(found, network)
     if missing or unknown:
-        other = next((name for name in KEYS if _fits(found, name)), None)
+        other = next((name for name in KEYS if not any(_misfits(found, name))), None)
         rather = f"; its keys are those of {other!r}" if other else ""
         raise DataError(f"{where}: expected a {what}; missing: {_few(missing)}; unknown: {_few(unknown)}{rather}")
     state = {name: _parameter(found[theirs], own[name].shape, f"{where}: {theirs}") for name, theirs in ours.items()}
@@ -131,9 +130,11 @@ def _is_ignored(name: str, network: str) -> bool:
     return name.startswith(UNUSED_BACKBONE) or name.rpartition(".")[0] in NEVER_CALLED[network]
 
 
-def _fits(found: Mapping[str, object], network: str) -> bool:
-    theirs = set(KEYS[network].values())
-    return theirs <= set(found) and all(name in theirs or _is_ignored(name, network) for name in found)
+def _misfits(found: Mapping[str, object], network: str) -> tuple[list[str], list[str]]:
+    """The keys of a network that are missing, and those that it does not know."""
+    theirs = dict.fromkeys(KEYS[network].values())
+    missing = [name for name in theirs if name not in found]
+    return missing, [name for name in found if name not in theirs and not _is_ignored(name, network)]
 
 
 def _parameter(value: object, shape: torch.Size, where: str) -> Tensor:

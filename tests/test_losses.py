@@ -120,6 +120,45 @@ def test_matching_takes_two_halves_of_two_classes(shape, expected):
     assert str(caught.value) == expected
 
 
+@given(SEEDS, st.lists(st.booleans(), min_size=4, max_size=4), st.booleans())
+def test_matching_leaves_clips_with_the_sound_of_another_video_out(seed, flags, by_segment):
+    logits, matched = normal(seed, 2, 4, 3, 2).requires_grad_(), torch.tensor(flags)
+    loss = matching(logits, matched[:, None].expand(4, 3) if by_segment else matched)
+    kept = [clip for clip, flag in enumerate(flags) if flag]
+    loss.backward()
+    if not kept:
+        assert loss.item() == 0
+        assert torch.equal(logits.grad, torch.zeros_like(logits))
+        return
+    assert_close(loss, matching(logits[:, kept]), rtol=0, atol=1e-12)
+    left_out = [clip for clip in range(4) if clip not in kept]
+    assert torch.equal(logits.grad[:, left_out], torch.zeros(2, len(left_out), 3, 2, dtype=logits.dtype))
+    (expected,) = torch.autograd.grad(matching(logits[:, kept]), logits)
+    assert_close(logits.grad, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("leading", [(), (4,)])
+def test_matching_of_matched_clips_only_changes_nothing(leading):
+    logits = normal(1, 2, *leading, 2)
+    assert_close(matching(logits, torch.ones(leading, dtype=torch.bool)), matching(logits), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("matched", "expected"),
+    [
+        (torch.ones(3, dtype=torch.bool), "matched: expected (b=4,), or further dimensions of (4, 5), got (3,)"),
+        (torch.ones(4, 4, dtype=torch.bool), "matched: expected (b=4,), or further dimensions of (4, 5), got (4, 4)"),
+        (torch.ones(4, 5, 1, dtype=torch.bool), "matched: expected (b=4,), or further dimensions of (4, 5), got"),
+        (torch.tensor(True), "matched: expected (b=4,), or further dimensions of (4, 5), got ()"),
+        (torch.ones(4), "matched: expected bool, got torch.float32"),
+    ],
+)
+def test_matching_checks_what_is_matched(matched, expected):
+    with pytest.raises(ShapeError) as caught:
+        matching(torch.zeros(2, 4, 5, 2), matched)
+    assert str(caught.value).startswith(expected)
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [

@@ -2,18 +2,22 @@
 
 A file is a JSON list of rows. In a row ``type`` and ``templ_values`` are strings that hold JSON themselves (some rows
 of the second version hold a real list), the answer is under ``anser``, and the question is a template whose
-placeholders take the template values from left to right.
+placeholders take the template values from left to right. In the rephrased questions of MUSIC-AVQA-R and FortisAVQA the
+placeholders may be filled already: then there is no ``templ_values``, and often no question mark.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from avground.errors import DataError
+
+Frequency = Literal["head", "tail"]
 
 QUESTION_TYPES: tuple[tuple[str, str], ...] = (
     ("Audio", "Counting"),
@@ -28,9 +32,15 @@ QUESTION_TYPES: tuple[tuple[str, str], ...] = (
 )
 """The nine kinds of question: about sound, about pictures, about both."""
 
+FREQUENCIES: tuple[Frequency, ...] = ("head", "tail")
+"""Whether an answer is frequent or rare among those to its kind of question."""
+
 PLACEHOLDERS = ("<Object>", "<LR>", "<FL>", "<LL>", "<TH>", "<BA>", "<LRer>")
 
 _PLACEHOLDER = re.compile(r"<[^<>\s]*>")
+
+# No published template has any of these next to a word, but rephrased questions do: "In the video, is ...".
+_PUNCTUATION = '.,;:!?？"()'  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +52,12 @@ class Record:
         question_id: Its number, or None where the file gives none.
         type: Modality and kind, one of :data:`QUESTION_TYPES`.
         template: The question before its placeholders are filled, without blanks at either end.
-        words: The words of the question; no word holds the final question mark. Case matters.
+        words: The words of the question, without punctuation at their ends. Case matters.
         answer: The answer as written; it may hold blanks and underscores.
         audio_id: The video whose sound is heard instead of the video's own, or None for its own.
+        frequency: Whether the answer is a frequent (``"head"``) or a rare one (``"tail"``), where the file says so
+            under ``split``, as FortisAVQA's does; otherwise None, see :func:`avground.data.headtail.head_tail`.
+        deleted: Whether the row is marked ``question_deleted``.
         source: The file the question was read from; not compared.
         row: Its row there, counted from 0; not compared.
     """
@@ -56,8 +69,15 @@ class Record:
     words: tuple[str, ...]
     answer: str
     audio_id: str | None = None
+    frequency: Frequency | None = None
+    deleted: bool = False
     source: str = field(default="", compare=False)
     row: int | None = field(default=None, compare=False)
+
+    @property
+    def matched(self) -> bool:
+        """Whether the sound heard is the video's own."""
+        return self.audio_id in (None, self.video_id)
 
     @property
     def where(self) -> str:
@@ -69,7 +89,7 @@ class Record:
 
 
 def read_annotations(path: str | PathLike[str]) -> list[Record]:
-    """Read a question file of MUSIC-AVQA, of either version.
+    """Read a question file of MUSIC-AVQA, of its second version, of MUSIC-AVQA-R or of FortisAVQA.
 
     Args:
         path: The JSON file, such as ``avqa-train.json``.
@@ -81,6 +101,15 @@ def read_annotations(path: str | PathLike[str]) -> list[Record]:
         DataError: if the file is missing or is not a JSON list, or if a row cannot be read; names the file and the row
             (counted from 0), what was expected there and what was found.
     """
+    return parse_rows(read_rows(path), str(path))
+
+
+def read_rows(path: str | PathLike[str]) -> list[Any]:
+    """Read the rows of a question file as they are, unchecked.
+
+    Raises:
+        DataError: if the file is missing or is not a JSON list.
+    """
     source = str(path)
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -90,6 +119,19 @@ def read_annotations(path: str | PathLike[str]) -> list[Record]:
         raise DataError(f"{source}: expected JSON, got a file that does not parse: {error}") from error
     if not isinstance(rows, list):
         raise DataError(f"{source}: expected a JSON list of questions, got {_brief(rows)}")
+    return rows
+
+
+def parse_rows(rows: list[Any], source: str) -> list[Record]:
+    """The records of rows, in their order.
+
+    Args:
+        rows: What :func:`read_rows` returned.
+        source: The file, for error messages.
+
+    Raises:
+        DataError: if a row cannot be used; names it (counted from 0), what was expected there and what was found.
+    """
     return [_read_row(row, source, number) for number, row in enumerate(rows)]
 
 
@@ -98,17 +140,27 @@ def _read_row(row: Any, source: str, number: int) -> Record:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object with the keys of a question, got {_brief(row)}")
     template = _text(row, "question_content", where).strip()
+    values = [] if _absent(row, "templ_values") else _strings(row, "templ_values", where)
+    split = row.get("split")
     return Record(
         video_id=_text(row, "video_id", where),
-        question_id=_question_id(row.get("question_id"), where),
+        question_id=_question_id(row, where),
         type=_question_type(row, where),
         template=template,
-        words=_fill(template, _strings(row, "templ_values", where), where),
+        words=_fill(template, values, where),
         answer=_text(row, "anser", where),
-        audio_id=None if row.get("unmatch_audio") is None else _text(row, "unmatch_audio", where),
+        audio_id=None if _absent(row, "unmatch_audio") else _text(row, "unmatch_audio", where),
+        frequency=next((name for name in FREQUENCIES if name == split), None),
+        deleted=_deleted(row, where),
         source=source,
         row=number,
     )
+
+
+def _absent(row: Mapping[str, Any], key: str) -> bool:
+    """Whether a key is missing or empty: a table turned into JSON has null or NaN where a row lacks a column."""
+    value = row.get(key)
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:
@@ -138,14 +190,24 @@ def _value(row: Mapping[str, Any], key: str, where: str) -> Any:
     return row[key]
 
 
-def _question_id(value: Any, where: str) -> int | None:
+def _question_id(row: Mapping[str, Any], where: str) -> int | None:
     # The second version writes whole numbers as floats, and none for the questions that were added.
-    if value is None:
+    if _absent(row, "question_id"):
         return None
+    value = row["question_id"]
     whole = value.is_integer() if isinstance(value, float) else isinstance(value, int) and not isinstance(value, bool)
     if not whole:
         raise DataError(f"{where}: question_id: expected a whole number or null, got {_brief(value)}")
     return int(value)
+
+
+def _deleted(row: Mapping[str, Any], where: str) -> bool:
+    if _absent(row, "question_deleted"):
+        return False
+    value = row["question_deleted"]
+    if value not in (0, 1):  # False and 0.0 are 0 too.
+        raise DataError(f"{where}: question_deleted: expected 0, 1 or null, got {_brief(value)}")
+    return bool(value)
 
 
 def _question_type(row: Mapping[str, Any], where: str) -> tuple[str, str]:
@@ -159,9 +221,6 @@ def _question_type(row: Mapping[str, Any], where: str) -> tuple[str, str]:
 
 def _fill(template: str, values: list[str], where: str) -> tuple[str, ...]:
     """The words of a question, its placeholders filled from left to right."""
-    if template[-1].isalnum() or template[-1] in "<>_":
-        # The last character is dropped unseen by every program for this data, so it had better not be part of a word.
-        raise DataError(f"{where}: question_content: expected a question mark at the end, got {_brief(template)}")
     placeholders = _PLACEHOLDER.findall(template)
     unknown = [name for name in placeholders if name not in PLACEHOLDERS]
     if unknown:
@@ -174,7 +233,11 @@ def _fill(template: str, values: list[str], where: str) -> tuple[str, ...]:
             f"{where}: templ_values: expected {len(placeholders)} ({wanted}), got {len(values)}: {_brief(values)}"
         )
     remaining = iter(values)
-    return tuple(_PLACEHOLDER.sub(lambda _: next(remaining), word) for word in template[:-1].split())
+    words = (word.strip(_PUNCTUATION) for word in template.split())
+    filled = tuple(_PLACEHOLDER.sub(lambda _: next(remaining), word) for word in words if word)
+    if not filled:
+        raise DataError(f"{where}: question_content: expected words, got {_brief(template)}")
+    return filled
 
 
 def _brief(value: Any) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from avground.data.annotations import Record
-from avground.data.features import FeatureFolder
+from avground.data.features import Features
 from avground.data.negatives import Negatives
-from avground.data.vocabulary import Vocabulary
+from avground.data.vocabulary import UnknownWords, Vocabulary
 from avground.errors import ConfigError, DataError
 
 _T = TypeVar("_T")
@@ -27,6 +27,7 @@ class Batch(NamedTuple):
         answer: Answers as numbers, (b,).
         negative: For each segment a picture of another video, (b, t, c, h, w), or None where none are drawn.
         index: Places of the questions in the data set, (b,).
+        matched: Whether the sound heard is the video's own, (b,); False where ``audio_id`` names another video.
     """
 
     audio: Float[Tensor, "b t ca"]
@@ -35,6 +36,7 @@ class Batch(NamedTuple):
     answer: Int[Tensor, " b"]
     negative: Float[Tensor, "b t c h w"] | None
     index: Int[Tensor, " b"]  # type: ignore[assignment]  # hides tuple.index, which has no use here
+    matched: Bool[Tensor, " b"]
 
 
 class MusicAVQA(Dataset[dict[str, Tensor]]):
@@ -53,21 +55,25 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
         vocabulary: The words and answers, those of the train questions.
         question_length: Words of a question, n; shorter ones are filled up.
         negatives: Draws pictures of other videos for each sample; None reads none, as evaluation wants.
+        unknown_words: What to do with words that the vocabulary lacks, see
+            :meth:`avground.data.Vocabulary.encode`: ``"error"`` or ``"skip"``.
         progress: Whether to show a progress bar when checking takes long.
 
     Raises:
         DataError: names the file, row and video of the first question, or the first few videos, that cannot be used.
-        ConfigError: if ``negatives`` and ``features`` differ in the number of segments.
+        ConfigError: if ``negatives`` and ``features`` differ in the number of segments, or for another
+            ``unknown_words``.
     """
 
     def __init__(
         self,
         records: Iterable[Record],
-        features: FeatureFolder,
+        features: Features,
         vocabulary: Vocabulary,
         *,
         question_length: int = 14,
         negatives: Negatives | None = None,
+        unknown_words: UnknownWords = "error",
         progress: bool = True,
     ) -> None:
         self.records: tuple[Record, ...] = tuple(records)
@@ -80,17 +86,22 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
         self.features = features
         self.vocabulary = vocabulary
         self.question_length = question_length
+        self.unknown_words: UnknownWords = unknown_words
         self.negatives = negatives
         # Shared, so that loading processes which outlive an epoch see the next one.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self._questions = torch.tensor(
-            [vocabulary.encode(record.words, question_length, where=record.where) for record in self.records]
+            [
+                vocabulary.encode(record.words, question_length, where=record.where, unknown=unknown_words)
+                for record in self.records
+            ]
         )
         self._answers = torch.tensor(
             [vocabulary.answer_index(record.answer, where=record.where) for record in self.records]
         )
         self._video_ids = [record.video_id for record in self.records]
         self._audio_ids = [record.audio_id or record.video_id for record in self.records]
+        self._matched = torch.tensor([record.matched for record in self.records])
         others = () if negatives is None else negatives.video_ids
         features.check([*self._video_ids, *others], audio_ids=self._audio_ids, progress=progress)
 
@@ -123,6 +134,7 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
             answer=self._answers[index],
             negative=self._negative(indices, video_ids),
             index=index,
+            matched=self._matched[index],
         )
 
     @staticmethod

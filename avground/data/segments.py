@@ -1,10 +1,12 @@
-"""The feature files of one kind: which videos there are, and their segments from memory or disk."""
+"""One kind of feature, sound or pictures: which videos there are, and their segments from memory or disk."""
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avground.data.headers import Header, file_name, read_headers, show_progress
+from avground.data.manifest import Manifest, read_manifest
 from avground.errors import ConfigError, DataError
 
 LAYOUTS = (10, 60)
@@ -36,11 +39,80 @@ def sample_rows(rows: int, layout: int, segments: int) -> NDArray[np.int64]:
     return np.minimum(np.arange(segments, dtype=np.int64) * (layout // segments), rows - 1)
 
 
-class FeatureFiles:
-    """The files of one kind of feature: which videos there are, and their segments from memory or disk.
+class FeatureKind(ABC):
+    """Sound or pictures of many videos: what :class:`avground.data.features.Features` needs of either.
 
-    A checked video has a *place*, its number in the order of checking. In memory the segments of all videos follow each
-    other in ``_chunks``, one tensor for each time that videos were added.
+    A checked video has a *place*, its number.
+
+    Attributes:
+        segments: Segments of a video, t.
+        manifest: What the features were made with, where that is known.
+        ids: The videos that can be read, in the order of their places.
+    """
+
+    segments: int
+    manifest: Manifest | None
+    ids: list[str]
+
+    @property
+    @abstractmethod
+    def item(self) -> tuple[int, ...]:
+        """The shape of one row."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> int:
+        """Rows of a full video, of which each segment is one; 0 before any video was checked."""
+
+    @property
+    @abstractmethod
+    def precision(self) -> str:
+        """The type of the numbers on disk, such as ``"float16"``; of several the least precise."""
+
+    @property
+    @abstractmethod
+    def in_memory(self) -> bool:
+        """Whether reading needs no disk."""
+
+    @abstractmethod
+    def check(self, video_ids: Iterable[str], progress: bool) -> bool:
+        """Make sure that videos can be read; returns whether any was new."""
+
+    @abstractmethod
+    def missing(self, video_ids: Iterable[str]) -> list[str]:
+        """The videos that are not there."""
+
+    @abstractmethod
+    def clips(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
+        """All segments of videos."""
+
+    @abstractmethod
+    def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:
+        """One segment of each video."""
+
+    def describe(self) -> dict[str, Any]:
+        """What decides the values: what they were made with, rows of a full video and the type of the numbers."""
+        made = None if self.manifest is None else self.manifest.to_dict()
+        return {"manifest": made, "layout": self.layout, "precision": self.precision}
+
+
+def check_segments(segments: Sequence[int], count: int, limit: int) -> NDArray[np.int64]:
+    """The segments as an array.
+
+    Raises:
+        DataError: unless there are ``count`` of them, from 0 to ``limit`` - 1.
+    """
+    numbers = np.asarray(segments, dtype=np.int64)
+    if len(numbers) != count or (numbers < 0).any() or (numbers >= limit).any():
+        raise DataError(f"segments: expected {count} numbers from 0 to {limit - 1}, got {numbers.tolist()}")
+    return numbers
+
+
+class FeatureFiles(FeatureKind):
+    """The ``.npy`` files of one kind of feature.
+
+    In memory the segments of all videos follow each other in ``_chunks``, one tensor for each time that videos were
+    added.
     """
 
     def __init__(self, directory: Path, dimensions: str, segments: int) -> None:
@@ -51,9 +123,10 @@ class FeatureFiles:
         self.directory = directory
         self.dimensions = dimensions
         self.segments = segments
-        self._item: tuple[int, ...] | None = None
+        self.manifest = read_manifest(directory)
+        self._item: tuple[int, ...] | None = None if self.manifest is None else self.manifest.shape
         self._layout = 0
-        self._ids: list[str] = []
+        self.ids: list[str] = []
         self._places: dict[str, int] = {}
         self._headers: list[Header] = []
         self._chunks: list[Float[Tensor, "rows ..."]] = []
@@ -66,9 +139,20 @@ class FeatureFiles:
         return self._item
 
     @property
+    def layout(self) -> int:
+        """See :class:`FeatureKind`."""
+        return self._layout
+
+    @property
+    def precision(self) -> str:
+        """See :class:`FeatureKind`."""
+        found = {np.dtype(header.dtype) for header in self._headers}
+        return min(found, key=lambda dtype: dtype.itemsize).name if found else ""
+
+    @property
     def bytes(self) -> int:
         """Memory that all checked videos take."""
-        return len(self._ids) * self.segments * math.prod(self._item or ()) * 4
+        return len(self.ids) * self.segments * math.prod(self._item or ()) * 4
 
     @property
     def loaded_bytes(self) -> int:
@@ -78,7 +162,7 @@ class FeatureFiles:
     @property
     def in_memory(self) -> bool:
         """Whether all checked videos are in memory."""
-        return 0 < len(self._ids) == self._loaded
+        return 0 < len(self.ids) == self._loaded
 
     @property
     def _loaded(self) -> int:
@@ -102,7 +186,8 @@ class FeatureFiles:
                 f"{self.directory}: {len(bad)} of {len(names)} videos cannot be used: {'; '.join(bad[:5])}{more}"
             )
         longest = max(header.shape[0] for header in good.values())
-        layout = max(self._layout, min(size for size in {self.segments, *LAYOUTS} if size >= longest))
+        sizes = {self.segments, *LAYOUTS} if self.manifest is None else {self.segments, *LAYOUTS, self.manifest.rows}
+        layout = max(self._layout, min(size for size in sizes if size >= longest))
         if layout < self.segments:
             raise DataError(
                 f"{self.directory}: expected at least {self.segments} rows in a full video (segments), got {longest}"
@@ -115,10 +200,15 @@ class FeatureFiles:
         if layout != self._layout:
             self._chunks.clear()  # Loaded segments were taken from other rows.
         self._layout, self._item = layout, item
-        self._places.update((video_id, place) for place, video_id in enumerate(good, start=len(self._ids)))
-        self._ids.extend(good)
+        self._places.update((video_id, place) for place, video_id in enumerate(good, start=len(self.ids)))
+        self.ids.extend(good)
         self._headers.extend(good.values())
         return True
+
+    def missing(self, video_ids: Iterable[str]) -> list[str]:
+        """The videos without a file."""
+        there = set(os.listdir(self.directory))
+        return [video_id for video_id in video_ids if file_name(video_id) not in there]
 
     def _fits_rank(self, header: Header) -> bool:
         return len(header.shape) == len(self.dimensions.split(","))
@@ -133,7 +223,8 @@ class FeatureFiles:
         if header.shape[0] > max(LAYOUTS):
             return f"{got} with at most {max(LAYOUTS)} rows, got {header.shape}"
         if header.shape[1:] != item:
-            return f"{name}: expected (rows, {', '.join(map(str, item))}) as most files have, got {header.shape}"
+            source = "most files have" if self.manifest is None else "the manifest says"
+            return f"{name}: expected (rows, {', '.join(map(str, item))}) as {source}, got {header.shape}"
         return ""
 
     def places(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -152,12 +243,12 @@ class FeatureFiles:
         rows = self.rows(np.repeat(places, self.segments), np.tile(every, len(places)))
         return rows.reshape(len(places), self.segments, *self.item)
 
+    def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:
+        """One segment of each video; from disk only that row is read."""
+        return self.rows(self.places(video_ids), check_segments(segments, len(video_ids), self.segments))
+
     def rows(self, places: NDArray[np.int64], segments: NDArray[np.int64]) -> Float[Tensor, "k ..."]:
         """One segment of each place."""
-        if len(places) != len(segments) or (segments < 0).any() or (segments >= self.segments).any():
-            raise DataError(
-                f"segments: expected {len(places)} numbers from 0 to {self.segments - 1}, got {segments.tolist()}"
-            )
         if not self.in_memory:
             return torch.from_numpy(self._read(places, segments))
         numbers = torch.from_numpy(places * self.segments + segments)
@@ -173,11 +264,11 @@ class FeatureFiles:
     def load(self, progress: bool) -> None:
         """Read the videos that are not in memory yet."""
         loaded = self._loaded
-        if loaded == len(self._ids):
+        if loaded == len(self.ids):
             return
         every = np.arange(self.segments, dtype=np.int64)
-        chunk = torch.empty(len(self._ids) - loaded, self.segments, *self.item)
-        for place in show_progress(list(range(loaded, len(self._ids))), f"reading {self.directory.name}", progress):
+        chunk = torch.empty(len(self.ids) - loaded, self.segments, *self.item)
+        for place in show_progress(list(range(loaded, len(self.ids))), f"reading {self.directory.name}", progress):
             chunk[place - loaded] = torch.from_numpy(self._read(np.full_like(every, place), every))
         self._chunks.append(chunk.flatten(0, 1))
 
@@ -192,7 +283,7 @@ class FeatureFiles:
         for place, group in groupby(range(len(places)), key=places.tolist().__getitem__):
             numbers = list(group)
             header = self._headers[place]
-            path = f"{folder}{os.sep}{self._ids[place]}.npy"  # The check found the id to be a plain name.
+            path = f"{folder}{os.sep}{self.ids[place]}.npy"  # The check found the id to be a plain name.
             try:
                 array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
             except Exception as error:  # See read_header: there is no shorter list.

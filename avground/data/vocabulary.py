@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from os import PathLike
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from avground.data.annotations import Record, read_annotations
-from avground.errors import DataError
+from avground.errors import DataError, check_choice
 
 PAD = "<pad>"
+
+UnknownWords = Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,30 @@ class Vocabulary:
         words.pop(PAD, None)
         return cls((PAD, *words), tuple(dict.fromkeys(record.answer for record in records)))
 
-    def encode(self, words: Sequence[str], length: int, *, where: str = "") -> list[int]:
+    def encode(
+        self, words: Sequence[str], length: int, *, where: str = "", unknown: UnknownWords = "error"
+    ) -> list[int]:
         """Turn words into numbers, filled up with ``<pad>`` at the end.
 
         Args:
             words: The words of one question.
             length: How many numbers to return.
             where: What an error message should call the question, such as ``record.where``.
+            unknown: ``"error"``, or ``"skip"``: leave out the words that the train questions lack. The rephrased
+                questions of MUSIC-AVQA-R have hundreds of them, of which a network has learned nothing; ``<pad>`` in
+                their place would not do, since it may stand behind the words only.
 
         Raises:
-            DataError: if a word is unknown (names near ones), or there are more words than ``length``.
+            DataError: if a word is unknown (names near ones), or all are, or there are more than ``length``.
+            ConfigError: for another ``unknown``.
         """
+        check_choice("unknown", unknown, get_args(UnknownWords))
         at = f"{where}: " if where else ""
+        if unknown == "skip":
+            known = [word for word in words if word in self._word_numbers]
+            if words and not known:
+                raise DataError(f"{at}expected at least one known word, got none in {' '.join(words)!r}")
+            words = known
         if len(words) > length:
             raise DataError(
                 f"{at}expected at most {length} words (question_length), got {len(words)}: {' '.join(words)}"

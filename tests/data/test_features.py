@@ -43,9 +43,9 @@ def test_values(feats, keep):
 def test_memory_and_disk_agree_bit_for_bit(feats, wanted):
     ids, segments = [i for i, _ in wanted], [segment for _, segment in wanted]
     disk, memory = opened(feats), opened(feats, "memory")
-    assert memory._visual.loaded_bytes == 5 * 10 * 30 * 4
+    assert memory.kinds["visual"].loaded_bytes == 5 * 10 * 30 * 4
     assert (disk.in_memory, memory.in_memory) == (False, True)
-    assert disk._visual.loaded_bytes == disk._audio.loaded_bytes == 0
+    assert disk.kinds["visual"].loaded_bytes == disk.kinds["audio"].loaded_bytes == 0
     assert torch.equal(disk.audio(ids), memory.audio(ids))
     assert torch.equal(disk.visual(ids), memory.visual(ids))
     frames = disk.frames(ids, segments)
@@ -126,7 +126,7 @@ def test_auto_keeps_what_fits(feats, monkeypatch):
 
     def kept(**settings):
         folder = opened(feats, "auto", **settings)
-        return folder._audio.loaded_bytes, folder._visual.loaded_bytes
+        return folder.kinds["audio"].loaded_bytes, folder.kinds["visual"].loaded_bytes
 
     assert kept() == (audio, visual)
     assert kept(memory_limit=audio + visual) == (audio, visual)
@@ -140,9 +140,9 @@ def test_auto_keeps_what_fits(feats, monkeypatch):
 
 def test_auto_lets_go_of_what_no_longer_fits(feats):
     folder = opened(feats, "auto", ids=["a", "b"], memory_limit=2 * 10 * 34 * 4)
-    assert folder._visual.loaded_bytes > 0
+    assert folder.kinds["visual"].loaded_bytes > 0
     folder.check(["c"], progress=False)
-    assert folder._visual.loaded_bytes == 0
+    assert folder.kinds["visual"].loaded_bytes == 0
     assert torch.equal(folder.visual(["a"])[0], expected(feats, "res18_14x14", "a"))
 
 
@@ -160,7 +160,7 @@ def test_videos_added_later(feats):
     ids = ["d", "a", "c", "e", "b", "a"]
     assert torch.equal(folder.visual(ids), opened(feats).visual(ids))
     assert torch.equal(folder.frames(ids, range(6)), opened(feats).frames(ids, range(6)))
-    assert len(folder._visual._chunks) == 3
+    assert len(folder.kinds["visual"]._chunks) == 3
 
 
 def test_videos_added_but_not_loaded_are_read_from_disk(feats, monkeypatch):

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -33,8 +34,17 @@ def test_batch(feats, keep):
     assert batch.question.tolist() == [[3, 4, 0], [1, 2, 0], [1, 2, 0], [5, 0, 0]]
     assert batch.answer.tolist() == [0, 0, 0, 2]
     assert batch.index.tolist() == [3, 0, 0, 2]
+    assert batch.matched.tolist() == [False, True, True, True]
     assert batch.negative is None
     assert batch.question.dtype == batch.answer.dtype == batch.index.dtype == torch.int64
+
+
+def test_unknown_words(feats):
+    records = [replace(RECORDS[1], words=("Is", "perhaps", "it"))]
+    with pytest.raises(DataError, match=r"q\.json, row 1 \(video c, question 2\): word 'perhaps' is not among"):
+        MusicAVQA(records, FeatureFolder(feats), VOCABULARY)
+    data = MusicAVQA(records, FeatureFolder(feats), VOCABULARY, question_length=3, unknown_words="skip")
+    assert data[0]["question"].tolist() == [3, 4, 0]
 
 
 def test_default_length_is_fourteen_words(feats):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avground.data import Record, Vocabulary, read_annotations
-from avground.errors import DataError
+from avground.errors import ConfigError, DataError
 
 SMALL = Vocabulary(("<pad>", "Is", "the", "piano", "louder"), ("yes", "no", "more than ten"))
 
@@ -137,3 +137,17 @@ def test_digest_tells_vocabularies_apart():
     assert len(digests) == 4
     assert all(len(digest) == 16 for digest in digests)
     assert Vocabulary(("<pad>", "é"), ("a",)).digest == Vocabulary(["<pad>", "é"], ["a"]).digest
+
+
+def test_unknown_words_can_be_skipped():
+    words = ("Overall", "Is", "the", "old", "piano")
+    assert SMALL.encode(words, 4, unknown="skip") == [1, 2, 3, 0]
+    assert SMALL.encode(("Is", "the", "piano"), 3, unknown="skip") == SMALL.encode(("Is", "the", "piano"), 3)
+    with pytest.raises(DataError, match="word 'Overall' is not among"):
+        SMALL.encode(words, 5)
+    with pytest.raises(DataError, match=r"row 3: expected at least one known word, got none in 'Which one'"):
+        SMALL.encode(("Which", "one"), 4, where="row 3", unknown="skip")
+    with pytest.raises(DataError, match=r"expected at most 2 words \(question_length\), got 3: Is the piano"):
+        SMALL.encode(words, 2, unknown="skip")
+    with pytest.raises(ConfigError, match="unknown: expected one of 'error', 'skip', got 'pad'"):
+        SMALL.encode(words, 5, unknown="pad")

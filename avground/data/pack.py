@@ -1,0 +1,205 @@
+"""Packing a folder of features into a store, and checking either."""
+
+import json
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avground.data.features import FeatureFolder, Features
+from avground.data.files import atomic_file
+from avground.data.headers import show_progress
+from avground.data.manifest import Kind
+from avground.data.store import (
+    DIGEST_BYTES,
+    DTYPES,
+    FORMAT,
+    SUFFIX,
+    FeatureStore,
+    digest_of,
+    open_tensor,
+    read_contents,
+    video_digest,
+)
+from avground.errors import ConfigError, DataError, check_choice, check_whole
+
+_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.uint8: "U8"}
+
+
+def open_features(
+    path: str | PathLike[str], *, segments: int = 10, audio: str | None = None, visual: str | None = None
+) -> Features:
+    """Open a folder of ``.npy`` files or a packed store: training reads both alike.
+
+    Args:
+        path: A folder, or a file that :func:`pack` wrote.
+        segments: Segments of a video, t.
+        audio: See :class:`FeatureFolder`; a store holds one kind of sound only.
+        visual: See :class:`FeatureFolder`; a store holds one kind of picture only.
+
+    Raises:
+        DataError: if it cannot be read.
+        ConfigError: if ``segments`` does not fit, or ``audio`` or ``visual`` is given for a store.
+    """
+    if not Path(path).is_file():
+        return FeatureFolder(path, segments=segments, audio=audio, visual=visual)
+    for name, value in (("audio", audio), ("visual", visual)):
+        if value is not None:
+            raise ConfigError(f"{name}: expected None for {path}, which is a store, got {value!r}")
+    return FeatureStore(path, segments=segments)
+
+
+def pack(
+    features: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    dtype: str = "float16",
+    segments: int = 10,
+    every: int | None = None,
+    audio: str | None = None,
+    visual: str | None = None,
+    progress: bool = True,
+) -> Path:
+    """Put the sampled segments of all videos of a folder into one file.
+
+    Args:
+        features: A folder as :class:`FeatureFolder` reads it; every video in it is packed.
+        output: The file, ``<name>.safetensors``. It is written whole or not at all, and never overwritten.
+        dtype: Of the pictures: ``"float16"``, ``"bfloat16"`` or ``"float32"``; sound, which is small, stays in single
+            precision.
+        segments: Segments of a full video that are kept, as :class:`FeatureFolder` takes them.
+        every: In place of ``segments``: one row in so many is kept, from the first on.
+        audio: See :class:`FeatureFolder`.
+        visual: See :class:`FeatureFolder`.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        ConfigError: for another ``dtype``, or an ``every`` that does not divide the rows of a full video.
+        DataError: if ``output`` exists, or a video cannot be used: a bad file, a value that is not finite or not in the
+            range of ``dtype``.
+    """
+    check_choice("dtype", dtype, DTYPES)
+    names: dict[str, Any] = {"audio": audio, "visual": visual, "keep": "disk"}
+    output = Path(output)
+    if output.suffix != SUFFIX:
+        raise ConfigError(f"output: expected a name that ends in {SUFFIX}, got {output.name!r}")
+    if output.exists():
+        raise DataError(f"{output}: expected a new file, got one that is there: it is left as it is")
+    if every is not None:
+        segments = _segments_left(every, FeatureFolder(features, segments=1, **names), progress)
+    folder = FeatureFolder(features, segments=segments, **names)
+    _check_all(folder, progress)
+    _write(output, folder, DTYPES[dtype], progress)
+    return output
+
+
+def verify(path: str | PathLike[str], *, progress: bool = True) -> dict[Kind, int]:
+    """Read all features of a store, or of a folder, and check them.
+
+    Args:
+        path: A store: every video must fit its checksum. Or a folder: every file must be whole and of one shape.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        How many videos of each kind were checked.
+
+    Raises:
+        DataError: names the videos that are damaged or hold values that are not finite.
+    """
+    bad: list[str] = []
+    counts: dict[Kind, int] = {}
+    for kind, video_id, values, digest in _all_videos(Path(path), progress):
+        counts[kind] = counts.get(kind, 0) + 1
+        if digest is not None and video_digest(values) != digest:
+            bad.append(f"{kind} of {video_id}: expected bytes that fit their checksum, got damaged ones")
+        elif not torch.isfinite(values).all():
+            bad.append(f"{kind} of {video_id}: expected finite values, got NaN or infinity")
+    if bad:
+        more = f" (and {len(bad) - 5} more)" if len(bad) > 5 else ""
+        raise DataError(f"{path}: {len(bad)} of {sum(counts.values())} cannot be used: {'; '.join(bad[:5])}{more}")
+    return counts
+
+
+def _all_videos(path: Path, progress: bool) -> Iterator[tuple[Kind, str, Tensor, bytes | None]]:
+    """Kind, id, values and expected checksum of everything in a store or a folder."""
+    if path.is_file():
+        for kind, about in read_contents(path).items():
+            values, digests = open_tensor(path, kind), open_tensor(path, f"{kind}_digest")
+            for place, video_id in enumerate(show_progress(about["ids"], f"verifying {kind}", progress)):
+                yield kind, video_id, values[place], digests[place].numpy().tobytes()
+        return
+    folder = FeatureFolder(path, segments=1, keep="disk")
+    _check_all(folder, progress)
+    for kind, files in folder.kinds.items():
+        for video_id in show_progress(files.ids, f"verifying {kind}", progress):
+            array = np.load(files.directory / f"{video_id}.npy", mmap_mode="r", allow_pickle=False)
+            yield kind, video_id, torch.from_numpy(np.array(array, dtype=np.float64)), None
+
+
+def _check_all(folder: FeatureFolder, progress: bool) -> None:
+    """Check every video of a folder."""
+    ids: dict[Kind, list[str]] = {}
+    for kind, files in folder.kinds.items():
+        ids[kind] = sorted(path.stem for path in files.directory.glob("[!.]*.npy"))
+        if not ids[kind]:
+            raise DataError(f"{files.directory}: expected .npy files, got none")
+    folder.check(ids["visual"], audio_ids=ids["audio"], progress=progress)
+
+
+def _segments_left(every: int, folder: FeatureFolder, progress: bool) -> int:
+    """Segments of a full video if one row in so many is kept."""
+    check_whole("every", every)
+    _check_all(folder, progress)
+    rows = {kind: files.layout for kind, files in folder.kinds.items()}
+    if len(set(rows.values())) > 1 or rows["audio"] % every:
+        listed = " and ".join(f"{count} of {kind}" for kind, count in rows.items())
+        raise ConfigError(f"every: expected a divisor of the rows of a full video, {listed}, got {every}")
+    return rows["audio"] // every
+
+
+def _write(output: Path, folder: FeatureFolder, dtype: torch.dtype, progress: bool) -> None:
+    shapes: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+    for kind, files in folder.kinds.items():
+        shapes[kind] = ((len(files.ids), folder.segments, *files.item), torch.float32 if kind == "audio" else dtype)
+    for kind, files in folder.kinds.items():
+        shapes[f"{kind}_digest"] = ((len(files.ids), DIGEST_BYTES), torch.uint8)
+    metadata: dict[str, str] = {}
+    for kind, files in folder.kinds.items():
+        about = files.describe()
+        metadata[kind] = json.dumps({"ids": files.ids, "layout": about["layout"], "manifest": about["manifest"]})
+    metadata = {"format": FORMAT, "digest": digest_of(metadata), **metadata}
+    digests: list[bytes] = []
+    with atomic_file(output) as file:
+        file.write(_header(shapes, metadata))
+        for kind, files in folder.kinds.items():
+            target = shapes[kind][1]
+            for video_id in show_progress(files.ids, f"packing {kind}", progress):
+                values = files.clips([video_id])[0]
+                stored = values.to(target)
+                if not torch.isfinite(stored).all():
+                    found = "NaN or infinity" if not torch.isfinite(values).all() else f"{values.abs().max().item():g}"
+                    path = files.directory / f"{video_id}.npy"
+                    raise DataError(f"{path}: expected finite values in the range of {target}, got {found}")
+                file.write(stored.contiguous().flatten().view(torch.uint8).numpy().data)
+                digests.append(video_digest(stored))
+        file.write(b"".join(digests))
+
+
+def _header(shapes: dict[str, tuple[tuple[int, ...], torch.dtype]], metadata: dict[str, str]) -> bytes:
+    """What a safetensors file begins with: the length of the header, and the header, filled up to whole words."""
+    entries: dict[str, Any] = {"__metadata__": metadata}
+    start = 0
+    for name, (shape, dtype) in shapes.items():
+        stop = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        entries[name] = {"dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text

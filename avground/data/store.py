@@ -1,0 +1,225 @@
+"""Packed features: one memory-mapped file that holds the sampled segments of all videos.
+
+The file is a safetensors file, so others can read it too: ``audio`` (videos, t, c) in single precision, ``visual``
+(videos, t, c, h, w), and ``audio_digest`` and ``visual_digest`` (videos, 16), a BLAKE2b checksum of each video's bytes.
+Its metadata holds the videos' ids in the order of the rows and what the features were made with.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avground.data.features import Features
+from avground.data.headers import file_name
+from avground.data.manifest import Kind, Manifest
+from avground.data.memory import available_memory
+from avground.data.segments import FeatureKind, check_segments
+from avground.errors import ConfigError, DataError
+
+SUFFIX = ".safetensors"
+FORMAT = "avground store 1"
+DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+DIGEST_BYTES = 16
+
+_DIMENSIONS: dict[Kind, int] = {"audio": 3, "visual": 5}
+
+
+class FeatureStore(Features):
+    """Features that :func:`avground.data.pack` packed, read from a memory-mapped file.
+
+    A batch reads no more than the rows it returns. Once the system has read the file, it stays in the system's cache as
+    long as there is memory, and all processes share it.
+
+    Args:
+        path: The file.
+        segments: Segments of a video, t; a divisor of those in the file.
+        dtype: What is returned; None for pictures as they are stored.
+
+    Raises:
+        DataError: if it is no store, is cut short, or its metadata are damaged.
+        ConfigError: if ``segments`` does not divide the segments in the file.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], *, segments: int = 10, dtype: torch.dtype | None = torch.float32
+    ) -> None:
+        contents = read_contents(Path(path))
+        kinds = {kind: StoredKind(Path(path), kind, about, segments, dtype) for kind, about in contents.items()}
+        super().__init__(Path(path), segments, kinds["audio"], kinds["visual"])
+
+
+class StoredKind(FeatureKind):
+    """One kind of feature in a store; see :class:`avground.data.segments.FeatureKind`."""
+
+    def __init__(self, path: Path, kind: Kind, about: dict[str, Any], segments: int, dtype: torch.dtype | None) -> None:
+        self.path, self.kind, self.segments, self.dtype = path, kind, segments, dtype
+        self.manifest = about["manifest"]
+        self._layout: int = about["layout"]
+        self.ids = list(about["ids"])
+        self._places = {video_id: place for place, video_id in enumerate(self.ids)}
+        self._values: Tensor | None = None
+        stored = self.values.shape[1]
+        if not 1 <= segments <= stored or stored % segments:
+            raise ConfigError(f"segments: expected a divisor of {stored}, the segments in {path}, got {segments}")
+
+    @property
+    def values(self) -> Tensor:
+        """All videos, (videos, segments in the file, ...); the file is mapped when first asked for."""
+        if self._values is None:
+            self._values = open_tensor(self.path, self.kind)
+        return self._values
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A process that is handed this object maps the file anew."""
+        return {**vars(self), "_values": None}
+
+    @property
+    def item(self) -> tuple[int, ...]:
+        """See :class:`FeatureKind`."""
+        return tuple(self.values.shape[2:])
+
+    @property
+    def layout(self) -> int:
+        """See :class:`FeatureKind`."""
+        return self._layout
+
+    @property
+    def precision(self) -> str:
+        """See :class:`FeatureKind`."""
+        return str(self.values.dtype).removeprefix("torch.")
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the whole file fits into the system's cache, so that loading processes of their own gain nothing."""
+        free = available_memory()
+        return free is not None and self.values.nbytes <= free / 2
+
+    def check(self, video_ids: Iterable[str], progress: bool) -> bool:
+        """See :class:`FeatureKind`."""
+        videos = list(video_ids)
+        missing = self.missing(videos)
+        if missing:
+            more = f" (and {len(missing) - 5} more)" if len(missing) > 5 else ""
+            raise DataError(
+                f"{self.path}: expected {self.kind} features of {len(videos)} videos, got none of {len(missing)}: "
+                f"{', '.join(missing[:5])}{more}"
+            )
+        return False
+
+    def missing(self, video_ids: Iterable[str]) -> list[str]:
+        """See :class:`FeatureKind`."""
+        return [video_id for video_id in video_ids if video_id not in self._places]
+
+    def clips(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
+        """See :class:`FeatureKind`."""
+        return self._take(self.values[:, :: self.values.shape[1] // self.segments], self._numbers(video_ids))
+
+    def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:
+        """See :class:`FeatureKind`."""
+        wanted = check_segments(segments, len(video_ids), self.segments)
+        stored = self.values.shape[1]
+        return self._take(
+            self.values.flatten(0, 1), self._numbers(video_ids) * stored + wanted * (stored // self.segments)
+        )
+
+    def _numbers(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
+        try:
+            return np.array([self._places[video_id] for video_id in video_ids], dtype=np.int64)
+        except KeyError as error:
+            raise DataError(f"{self.path}: expected a video that it holds, got {error.args[0]!r}") from None
+
+    def _take(self, values: Tensor, numbers: NDArray[np.int64]) -> Tensor:
+        """Some rows, copied and converted in one pass."""
+        out = torch.empty(len(numbers), *values.shape[1:], dtype=self.dtype or values.dtype)
+        for place, number in enumerate(numbers.tolist()):
+            out[place].copy_(values[number])
+        return out
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, whose errors become :class:`DataError`."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ConfigError(
+            'stores of features: expected the package safetensors: pip install "avground[train]"'
+        ) from error
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: expected a store of features, got {type(error).__name__}: {error}") from error
+
+
+def open_tensor(path: Path, name: str) -> Tensor:
+    """A tensor of a safetensors file, mapped and not read.
+
+    Raises:
+        DataError: if the file or the tensor cannot be read.
+    """
+    with _opened(path) as file:
+        tensor: Tensor = file.get_tensor(name)
+        return tensor
+
+
+def read_contents(path: Path) -> dict[Kind, dict[str, Any]]:
+    """What a store says of itself, checked: for each kind ``ids``, ``layout`` and ``manifest``.
+
+    Raises:
+        DataError: if it is no store, is cut short, or says what cannot be.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: expected a store of features, got no such file")
+    with _opened(path) as file:
+        metadata = dict(file.metadata() or {})
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if metadata.pop("format", None) != FORMAT:
+        raise DataError(f"{path}: expected a store of the format {FORMAT!r}, got another safetensors file")
+    if metadata.pop("digest", None) != digest_of(metadata):
+        raise DataError(f"{path}: expected metadata that fit their checksum, got damaged ones")
+    return {kind: _contents_of(kind, metadata, shapes, path) for kind in _DIMENSIONS}
+
+
+def _contents_of(
+    kind: Kind, metadata: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> dict[str, Any]:
+    """What the metadata say of one kind, checked against the tensors."""
+    try:
+        about = json.loads(metadata[kind])
+        ids, layout, manifest = about["ids"], int(about["layout"]), about["manifest"]
+        for video_id in ids:
+            file_name(video_id)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path}: {kind}: expected ids, layout and manifest, got {type(error).__name__}: {error}"
+        ) from error
+    dimensions, shape, digests = _DIMENSIONS[kind], shapes.get(kind, ()), shapes.get(f"{kind}_digest", ())
+    if len(shape) != dimensions or 0 in shape or (shape[0], digests) != (len(ids), (len(ids), DIGEST_BYTES)):
+        raise DataError(
+            f"{path}: {kind}: expected {len(ids)} videos in {dimensions} dimensions with a checksum each, got {shape} "
+            f"and {digests}"
+        )
+    made = None if manifest is None else Manifest.from_dict(manifest, f"{path}: {kind}")
+    return {"ids": ids, "layout": layout, "manifest": made}
+
+
+def digest_of(metadata: Mapping[str, str]) -> str:
+    """The checksum of metadata."""
+    return hashlib.sha256(json.dumps(dict(sorted(metadata.items()))).encode()).hexdigest()
+
+
+def video_digest(values: Tensor) -> bytes:
+    """The checksum of a video's features, as they lie in the file."""
+    content = values.contiguous().flatten().view(torch.uint8).numpy()
+    return hashlib.blake2b(content.data, digest_size=DIGEST_BYTES).digest()

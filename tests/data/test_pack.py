@@ -1,0 +1,197 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch.utils.data import DataLoader
+
+from avground.data import FeatureFolder, FeatureStore, Manifest, open_features, pack, store, verify
+from avground.data.manifest import dump_manifest
+from avground.data.store import DTYPES
+from avground.errors import ConfigError, DataError
+
+IDS = ["a", "b", "c", "d", "e"]
+
+
+@pytest.fixture
+def packed(feats, tmp_path):
+    """Pack the five small videos."""
+
+    def make(name="store", **settings):
+        return pack(feats, tmp_path / f"{name}.safetensors", progress=False, **settings)
+
+    return make
+
+
+def both(feats, path, **settings):
+    folder, packed = FeatureFolder(feats, **settings), FeatureStore(path, **settings)
+    folder.check(IDS, progress=False)
+    packed.check(IDS, progress=False)
+    return folder, packed
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_store_holds_what_the_folder_holds(feats, packed, dtype):
+    folder, found = both(feats, packed(dtype=dtype))
+    ids = ["d", "a", "e", "a", "c", "b"]
+    assert torch.equal(found.audio(ids), folder.audio(ids))
+    expected = folder.visual(ids).to(DTYPES[dtype])
+    assert torch.equal(found.visual(ids), expected.float())
+    assert found.visual(ids).dtype == torch.float32
+    assert torch.equal(found.frames(ids, [0, 9, 4, 3, 2, 1]), expected[range(6), [0, 9, 4, 3, 2, 1]].float())
+    assert (found.audio_dim, found.visual_shape, found.segments) == (4, (3, 2, 5), 10)
+    assert found.describe()["visual"] == {"manifest": None, "layout": 60, "precision": dtype}
+    assert found.describe()["audio"]["precision"] == "float32"
+    as_stored = FeatureStore(found.path, dtype=None)
+    assert torch.equal(as_stored.visual(ids), expected)
+    assert as_stored.visual(ids).dtype == DTYPES[dtype]
+    assert found.visual([]).shape == (0, 10, 3, 2, 5)
+
+
+@pytest.mark.parametrize(("every", "stored"), [(None, 10), (6, 10), (12, 5), (1, 60), (60, 1)])
+def test_every_so_many_rows_are_kept(feats, packed, every, stored):
+    path = packed(every=every)
+    folder, found = both(feats, path, segments=stored)
+    assert torch.equal(found.visual(IDS), folder.visual(IDS).half().float())
+    if stored % 5 == 0:
+        fewer = FeatureStore(path, segments=5)
+        assert torch.equal(fewer.visual(IDS), found.visual(IDS)[:, :: stored // 5])
+        assert torch.equal(fewer.frames(["a"], [4]), found.frames(["a"], [4 * stored // 5]))
+
+
+def test_others_can_read_the_file(packed):
+    with safe_open(packed(), framework="np") as file:
+        assert set(file.keys()) == {"audio", "visual", "audio_digest", "visual_digest"}
+        assert file.get_tensor("visual").shape == (5, 10, 3, 2, 5)
+        assert json.loads(file.metadata()["visual"])["ids"] == IDS
+
+
+def test_the_same_features_give_the_same_bytes(packed):
+    assert packed("one").read_bytes() == packed("two").read_bytes()
+
+
+def test_sound_and_pictures_may_be_of_different_videos(feats, packed, save):
+    save("vggish", "only_heard", (60, 4))
+    found = FeatureStore(packed())
+    found.check(IDS, audio_ids=["only_heard"])
+    assert found.missing(["only_heard", "a"]) == {"audio": [], "visual": ["only_heard"]}
+    with pytest.raises(DataError, match=r"visual features of 2 videos, got none of 1: only_heard"):
+        found.check(["a", "only_heard"])
+    with pytest.raises(DataError, match="expected a video that it holds, got 'only_heard'"):
+        found.visual(["only_heard"])
+
+
+def test_a_manifest_comes_along(feats, packed):
+    made = Manifest(kind="visual", extractor="mine", shape=(3, 2, 5), settings={"size": 2})
+    (feats / "res18_14x14" / "manifest.json").write_text(dump_manifest(made))
+    found = open_features(packed())
+    assert found.kinds["visual"].manifest == made
+    assert found.describe() == {
+        **open_features(packed("again", dtype="float32")).describe(),
+        "visual": {"manifest": made.to_dict(), "layout": 60, "precision": "float16"},
+    }
+
+
+def test_loading_processes_read_it_too(packed):
+    found = FeatureStore(packed())
+    found.visual(["a"])  # mapped already in this process
+    for context in ("fork", "spawn"):
+        loader = DataLoader(_Videos(found), batch_size=2, num_workers=1, multiprocessing_context=context)
+        assert torch.equal(torch.cat(list(loader)), found.visual(IDS))
+
+
+class _Videos(torch.utils.data.Dataset):
+    def __init__(self, features):
+        self.features = features
+
+    def __len__(self):
+        return len(IDS)
+
+    def __getitem__(self, place):
+        return self.features.visual([IDS[place]])[0]
+
+
+def test_verify_counts_what_it_checked(feats, packed):
+    assert verify(packed(), progress=False) == {"audio": 5, "visual": 5}
+    assert verify(feats, progress=False) == {"audio": 5, "visual": 5}
+
+
+def test_every_flipped_byte_of_values_or_metadata_is_found(packed, tmp_path):
+    content = packed().read_bytes()
+    values = 8 + int.from_bytes(content[:8], "little")
+    ids = content.index(b'\\"a\\"')
+    broken = tmp_path / "broken.safetensors"
+    step = (len(content) - values) // 23
+    for place in [ids + 2, *range(values, len(content), step)]:
+        broken.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(DataError, match=r"fit their checksum, got damaged"):
+            verify(broken, progress=False)
+
+
+@pytest.mark.parametrize("length", [0, 7, 100, -1])
+def test_a_store_cut_short_is_refused(packed, length):
+    path = packed()
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match="expected a store of features, got SafetensorError"):
+        FeatureStore(path)
+
+
+def test_nan_is_not_packed_and_verify_names_it(feats, packed, tmp_path):
+    values = np.zeros((60, 3, 2, 5), dtype=np.float32)
+    values[6, 0, 0, 0] = np.nan
+    np.save(feats / "res18_14x14" / "b.npy", values)
+    with pytest.raises(DataError, match=r"b\.npy: expected finite values in the range of torch.float16, got NaN"):
+        packed()
+    with pytest.raises(DataError, match=r"1 of 10 cannot be used: visual of b: expected finite values, got NaN"):
+        verify(feats, progress=False)
+    values[6, 0, 0, 0] = 1e5
+    np.save(feats / "res18_14x14" / "b.npy", values)
+    with pytest.raises(DataError, match=r"b\.npy: expected finite values in the range of torch.float16, got 100000"):
+        packed()
+    assert [path.name for path in tmp_path.iterdir()] == ["feats"]  # nothing half written
+    assert packed(dtype="bfloat16").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dtype": "int8"}, "dtype: expected one of 'float16', 'bfloat16', 'float32', got 'int8'"),
+        ({"every": 7}, "every: expected a divisor of the rows of a full video, 60 of audio and 60 of visual, got 7"),
+        ({"every": 0}, "every: expected a whole number of at least 1, got 0"),
+    ],
+)
+def test_wrong_settings_are_named(packed, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        packed(**settings)
+
+
+def test_what_is_there_is_not_overwritten(feats, packed, tmp_path):
+    before = packed().read_bytes()
+    with pytest.raises(DataError, match="expected a new file, got one that is there"):
+        packed()
+    assert packed("other").read_bytes() == before
+    with pytest.raises(ConfigError, match=r"output: expected a name that ends in \.safetensors, got 'x\.bin'"):
+        pack(feats, tmp_path / "x.bin")
+
+
+def test_a_store_of_another_kind_is_refused(packed, tmp_path):
+    from safetensors.torch import save_file
+
+    other = tmp_path / "weights.safetensors"
+    save_file({"visual": torch.zeros(2, 3)}, other)
+    with pytest.raises(DataError, match="expected a store of the format 'avground store 1'"):
+        FeatureStore(other)
+    metadata = {"audio": json.dumps({"ids": ["a"], "layout": 10, "manifest": None})}
+    metadata["visual"] = metadata["audio"]
+    save_file(
+        {"visual": torch.zeros(2, 3)}, other, {"format": store.FORMAT, "digest": store.digest_of(metadata), **metadata}
+    )
+    with pytest.raises(DataError, match="audio: expected 1 videos in 3 dimensions with a checksum each, got"):
+        FeatureStore(other)
+    with pytest.raises(DataError, match=r"nowhere\.safetensors: expected a store of features, got no such file"):
+        FeatureStore(tmp_path / "nowhere.safetensors")
+    with pytest.raises(ConfigError, match=r"audio: expected None for .*, which is a store, got 'vggish'"):
+        open_features(packed(), audio="vggish")
+    with pytest.raises(ConfigError, match=r"segments: expected a divisor of 10, the segments in .*, got 3"):
+        FeatureStore(packed("third"), segments=3)

@@ -2,20 +2,33 @@
 
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from avground.data import Vocabulary
+from avground.data.files import atomic_file
 from avground.errors import ConfigError, DataError
 from avground.models import MODELS, Network
 from avground.models.weights import line, load_weights, read_safely
 from avground.training.run import Run
 
-FORMAT = "avground checkpoint 1"
+FORMAT = "avground checkpoint 2"
 KEYS = frozenset(
-    {"format", "model", "model_config", "run", "vocabulary", "files", "progress", "optimizer", "precision", "versions"}
+    {
+        "format",
+        "model",
+        "model_config",
+        "run",
+        "vocabulary",
+        "templates",
+        "features",
+        "files",
+        "progress",
+        "optimizer",
+        "precision",
+        "versions",
+    }
 )
 
 
@@ -26,33 +39,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | dict[str, An
         path: The file; its folder is made.
         content: Bytes, or a dict of what :func:`torch.load` may read back with ``weights_only``.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut; only POSIX systems open folders."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with atomic_file(path) as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            torch.save(content, file)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -73,8 +73,14 @@ def evaluate(
         if truth is not None:
             raise ConfigError("truth: expected None together with shuffle: the truth is about videos as they are")
         records = shuffle_videos(dataset.records, shuffle, seed)
-        length, features = dataset.question_length, dataset.features
-        dataset = MusicAVQA(records, features, dataset.vocabulary, question_length=length, progress=False)
+        dataset = MusicAVQA(
+            records,
+            dataset.features,
+            dataset.vocabulary,
+            question_length=dataset.question_length,
+            progress=False,
+            unknown_words=dataset.unknown_words,
+        )
     fabric = _fabric_for(model) if fabric is None else fabric
     metric = None if truth is None else _metric(dataset, truth, fabric)
     # Wrapped for several processes, it would expect as many batches in each.
@@ -138,7 +144,9 @@ def shuffle_videos(records: Iterable[Record], what: Shuffle, seed: int = 0) -> l
 
 
 def _metric(dataset: MusicAVQA, truth: Truth, fabric: Fabric) -> GroundingMetric:
-    metric = GroundingMetric(masks_of(dataset.records, truth, dataset.features.segments))
+    metric = GroundingMetric(
+        masks_of(dataset.records, truth, dataset.features.segments, dataset.features.visual_shape[1:])
+    )
     return metric.to(fabric.device)
 
 

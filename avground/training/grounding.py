@@ -1,5 +1,6 @@
 """Whether the weights lie where and when the thing asked for is, measured where that is known."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -30,13 +31,15 @@ class Masks(NamedTuple):
     seconds: Bool[Tensor, "q t"]
 
 
-def masks_of(records: Sequence[Record], truth: Truth, segments: int) -> Masks:
+def masks_of(records: Sequence[Record], truth: Truth, segments: int, map_size: tuple[int, int] | None = None) -> Masks:
     """Find where and when the answer to each question lies.
 
     Args:
         records: Questions of a Pocket world.
         truth: What is so in that world.
         segments: Segments of a video, t.
+        map_size: Rows and columns of the maps, h and w, where they are not those of the truth: a cell then counts if at
+            least half of it is covered.
 
     Raises:
         DataError: names the first question that the truth does not know, or whose segments differ in number.
@@ -59,7 +62,21 @@ def masks_of(records: Sequence[Record], truth: Truth, segments: int) -> Masks:
         answer[place] = named[place]
         for row, column in () if asked.found is None else instruments[asked.found].cells:
             answer[place, :, row, column] = True
+    if map_size is not None:
+        named, answer = (_resized(mask, *map_size) for mask in (named, answer))
     return Masks(named, answer, seconds)
+
+
+def _resized(mask: Bool[Tensor, "q t rows columns"], h: int, w: int) -> Bool[Tensor, "q t h w"]:
+    """The cells of another map of the same picture of which at least half is covered."""
+    rows, columns = mask.shape[2:]
+    if (h, w) == (rows, columns):
+        return mask
+    # The finest grid that both maps divide; each cell of the new map is a block of it.
+    fine = mask.repeat_interleave(math.lcm(h, rows) // rows, 2).repeat_interleave(math.lcm(w, columns) // columns, 3)
+    blocks = fine.unflatten(3, (w, -1)).unflatten(2, (h, -1))
+    covered: Tensor = blocks.double().mean((3, 5)) >= 0.5
+    return covered
 
 
 class GroundingMetric(Metric):

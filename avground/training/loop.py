@@ -101,6 +101,8 @@ class Loop:
             self.plain,
             self.run,
             self.splits.vocabulary,
+            templates=self.splits.templates,
+            features=self.splits.features.describe(),
             files=self.splits.files,
             progress={**progress.to_dict(), "sums": self.sums.tolist()},
             optimizer=self.optimizer.state_dict(),

@@ -8,9 +8,8 @@ from jaxtyping import Int
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
-from avground.data import QUESTION_TYPES, Record, Vocabulary, template_prior
-
-ALL = "All"
+from avground.data import Record, Vocabulary, template_prior
+from avground.data.table import ALL, row_name, rows_of
 
 
 @dataclass(frozen=True)
@@ -33,23 +32,6 @@ class Scores:
     def all(self) -> float:
         """The share of right answers over all questions."""
         return self.accuracy[ALL]
-
-
-def rows_of(types: Sequence[tuple[str, str]]) -> dict[str, list[int]]:
-    """The places of the questions that each row of the table counts, in the table's order.
-
-    Args:
-        types: Modality and kind of each question.
-    """
-    known = {*QUESTION_TYPES, *types}
-    kinds = sorted(known, key=lambda kind: (QUESTION_TYPES.index(kind) if kind in QUESTION_TYPES else 99, kind))
-    places: dict[str, list[int]] = {}
-    for modality in dict.fromkeys(kind[0] for kind in kinds):
-        for kind in (kind for kind in kinds if kind[0] == modality):
-            places["/".join(kind)] = [place for place, other in enumerate(types) if other == kind]
-        places[modality] = [place for place, other in enumerate(types) if other[0] == modality]
-    places[ALL] = list(range(len(types)))
-    return {row: members for row, members in places.items() if members}
 
 
 def score(
@@ -86,8 +68,6 @@ def table(accuracy: Mapping[str, float], prior: Mapping[str, float], count: Mapp
     """The scores as plain text, in percent, one row a line."""
     lines = [f"{'questions':<26} {'n':>6} {'accuracy':>9} {'prior':>7} {'gain':>7}"]
     for row, share in accuracy.items():
-        modality, _, kind = row.partition("/")
-        name = f"{modality:<13} {kind}" if kind else row if row == ALL else f"{modality:<13} average"
         gain = 100 * (share - prior[row])
-        lines.append(f"{name:<26} {count[row]:>6} {100 * share:>9.2f} {100 * prior[row]:>7.2f} {gain:>+7.2f}")
+        lines.append(f"{row_name(row):<26} {count[row]:>6} {100 * share:>9.2f} {100 * prior[row]:>7.2f} {gain:>+7.2f}")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,7 +14,7 @@ from avground.losses import CrossModalSynchronyLoss, PairMatchingLoss
 from avground.models import Grounded
 from avground.models.released import ReleasedSynchronyLoss
 
-Part = Callable[[Grounded], Tensor]
+Part = Callable[[Grounded, Tensor | None], Tensor]
 Divergence = Literal["js", "released"]
 
 DIVERGENCES: Mapping[Divergence, Callable[[], nn.Module]] = {
@@ -66,12 +66,15 @@ class Objective:
         }
         return {name: (weight, build()) for name, (weight, build) in builders.items() if weight > 0}
 
-    def __call__(self, out: Grounded, answers: Int[Tensor, " b"]) -> dict[str, Float[Tensor, ""]]:
+    def __call__(
+        self, out: Grounded, answers: Int[Tensor, " b"], *, matched: Bool[Tensor, " b"] | None = None
+    ) -> dict[str, Float[Tensor, ""]]:
         """Compute the losses of a batch.
 
         Args:
             out: What the network returned.
             answers: Numbers of the right answers.
+            matched: Whether sound and picture of each clip are of one video; None if they all are.
 
         Returns:
             ``"total"``, then each part by its name, before weighting: ``"answer"``, ``"synchrony"``, ``"matching"``.
@@ -82,25 +85,25 @@ class Objective:
         losses = {"answer": functional.cross_entropy(out.answer_logits, answers)}
         total = losses["answer"]
         for name, (weight, part) in self.parts.items():
-            losses[name] = part(out)
+            losses[name] = part(out, matched)
             total = total + weight * losses[name]
         return {"total": total, **losses}
 
 
 def _synchrony(divergence: Divergence) -> Part:
     loss = DIVERGENCES[divergence]()
-    return lambda out: loss(out.audio_weights, out.visual_weights)
+    return lambda out, matched: loss(out.audio_weights, out.visual_weights)
 
 
 def _matching() -> Part:
     loss = PairMatchingLoss()
 
-    def part(out: Grounded) -> Tensor:
+    def part(out: Grounded, matched: Tensor | None) -> Tensor:
         if out.match_logits is None:
             raise ConfigError(
                 "objective.matching counts, but the network was given no negatives: expected match_logits, got None"
             )
-        value: Tensor = loss(out.match_logits)
+        value: Tensor = loss(out.match_logits, matched)
         return value
 
     return part

@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from avground.data import template_prior
+from avground.data.annotations import FREQUENCIES
+from avground.data.headtail import score_head_tail
+from avground.data.table import ALL
 from avground.training.checkpoint import write_atomically
 from avground.training.evaluate import Evaluation
 from avground.training.loop import BEST, LAST, METRICS, Loop
@@ -17,8 +21,11 @@ def make_report(loop: Loop) -> dict[str, Any]:
     All accuracies are shares from 0 to 1; rows are those of :class:`avground.training.Scores`. Keys:
 
     - ``model``, ``ablation``, ``parameters``, ``seed``, ``run``, ``model_config``, ``versions``, ``seconds``;
-    - ``data``: ``folder``, ``files`` (SHA-256, questions and videos of each), ``vocabulary`` (words, answers, digest);
+    - ``data``: ``folder``, ``files`` (SHA-256, questions and videos of each), ``features`` (see
+      :meth:`avground.data.Features.describe`), ``vocabulary`` (words, answers, digest);
     - ``validation`` and ``test``: ``accuracy``, ``prior`` and ``count``, each by row;
+    - ``test.head`` and ``test.tail``: the same for frequent and for rare answers, as the files tell them apart, or
+      :func:`avground.data.head_tail` where they do not;
     - ``test.shuffled.audio`` and ``.visual``: the accuracy by row with the sound, or the pictures, of other videos;
     - ``test.grounding``: see :class:`avground.training.GroundingMetric`; only where the truth is known;
     - ``best_epoch`` of stage II, and ``history``: one entry for each epoch.
@@ -33,7 +40,7 @@ def make_report(loop: Loop) -> dict[str, Any]:
     shuffled = {
         what: loop.evaluate(f"test, {what} shuffled", test, shuffle=what).accuracy
         for what in ("audio", "visual")
-        if int(splits.files[f"{run.annotations}/avqa-test.json"]["videos"]) > 1
+        if len({record.video_id for record in test.records}) > 1
     }
     vocabulary = splits.vocabulary
     sizes = {"words": len(vocabulary.words), "answers": len(vocabulary.answers), "digest": vocabulary.digest}
@@ -44,10 +51,16 @@ def make_report(loop: Loop) -> dict[str, Any]:
         "seed": run.seed,
         "checkpoint": checkpoint,
         "best_epoch": loop.progress.best_epoch,
-        "data": {"folder": str(splits.folder), "files": splits.files, "vocabulary": sizes},
+        "data": {
+            "folder": str(splits.folder),
+            "files": splits.files,
+            "features": splits.features.describe(),
+            "vocabulary": sizes,
+        },
         "validation": _scores(loop, "val", found["validation"]),
         "test": {
             **_scores(loop, "test", found["test"]),
+            **_head_tail(loop, found["test"]),
             "shuffled": shuffled,
             **({"grounding": found["test"].grounding} if found["test"].grounding else {}),
         },
@@ -70,8 +83,12 @@ def print_report(report: dict[str, Any], output: Path) -> None:
         "prior: the majority answer of the template)"
     )
     print(table(test["accuracy"], test["prior"], test["count"]))
+    for part in FREQUENCIES:
+        if count := test[part]["count"].get(ALL):
+            accuracy, prior = (100 * test[part][key][ALL] for key in ("accuracy", "prior"))
+            print(f"{part} answers ({count}): {accuracy:.2f} (prior {prior:.2f})")
     for what, accuracy in test["shuffled"].items():
-        print(f"{what} of other videos: {100 * accuracy['All']:.2f}")
+        print(f"{what} of other videos: {100 * accuracy[ALL]:.2f}")
     grounding = test.get("grounding", {})
     if where := grounding.get("pointing"):
         sharp = f"largest weight {where['peak_over_uniform']:.1f} x uniform"
@@ -80,6 +97,17 @@ def print_report(report: dict[str, Any], output: Path) -> None:
         streams = f"audio {100 * when['audio']:.2f}, visual {100 * when['visual']:.2f}"
         print(f"temporal overlap {100 * when['mean']:.2f} (uniform {100 * when['uniform']:.2f}; {streams})")
     print(f"\n{output / METRICS}, {output / BEST}, {output / LAST}; {report['seconds']:.0f} s in all")
+
+
+def _head_tail(loop: Loop, found: Evaluation) -> dict[str, dict[str, Any]]:
+    """``head`` and ``tail`` of the test questions, as :func:`_scores` has the whole."""
+    train, test = loop.splits.records["train"], loop.splits.records["test"]
+    scores = score_head_tail(found.predicted, test)
+    priors = score_head_tail(template_prior(train, test).answers, test)
+    return {
+        part: {"accuracy": scores[part].accuracy, "prior": priors[part].accuracy, "count": scores[part].count}
+        for part in FREQUENCIES
+    }
 
 
 def _scores(loop: Loop, split: str, found: Evaluation) -> dict[str, dict[str, Any]]:

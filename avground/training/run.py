@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, get_args
 
+from avground.data.vocabulary import UnknownWords
 from avground.errors import ConfigError, check_choice, check_positive, check_whole
 from avground.models import ABLATIONS, MODELS, OBJECTIVES, UNMATCHED
 from avground.training.objective import Objective
@@ -12,9 +13,9 @@ from avground.training.objective import Objective
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
-# Neither changes a number: features may have moved (their annotations are compared by content), and processes that
-# only load data may come and go.
-_FREE_TO_CHANGE = frozenset({"data", "workers"})
+# None changes a number: data may have moved (annotations are compared by content, features by their manifests), and
+# processes that only load data may come and go.
+_FREE_TO_CHANGE = frozenset({"data", "features", "workers"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +23,16 @@ class Run:
     """A complete training configuration.
 
     Args:
-        data: Folder of the data set: ``<annotations>/avqa-{train,val,test}.json`` and ``feats/``.
-        annotations: Folder of the question files inside ``data``.
+        data: Folder of the data set: ``<annotations>/`` with its question files, and ``feats/``.
+        annotations: Folder of the question files inside ``data``, under any of the published names, see
+            :func:`avground.data.question_files`.
+        prefix: Which data set, where several lie in that folder: ``"bias"``, ``"balance"``, ``"avqa"``.
+        unknown_words: ``"error"``, or ``"skip"``: leave out words of val and test that train lacks, as the rephrased
+            questions of MUSIC-AVQA-R have.
+        features: Folder of ``.npy`` files, or a packed store; None for ``feats`` inside ``data``.
+        audio_features: Folder of sound features in ``features``; None for the one that
+            :class:`avground.data.FeatureFolder` finds.
+        visual_features: The same of picture features.
         segments: Segments of a video, t.
         model: Name in :data:`avground.models.MODELS`.
         overrides: Keyword arguments for the model's builder.
@@ -49,6 +58,11 @@ class Run:
 
     data: str
     annotations: str = "json"
+    prefix: str | None = None
+    unknown_words: UnknownWords = "error"
+    features: str | None = None
+    audio_features: str | None = None
+    visual_features: str | None = None
     segments: int = 10
     model: str = "tjstg"
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +85,7 @@ class Run:
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
         check_choice("ablation", self.ablation, (None, *ABLATIONS))
+        check_choice("unknown_words", self.unknown_words, get_args(UnknownWords))
         check_choice("device", self.device, DEVICES)
         check_choice("precision", self.precision, PRECISIONS)
         lowest = {
@@ -144,7 +159,7 @@ class Run:
             ) from error
 
     def differences(self, other: "Run") -> dict[str, tuple[Any, Any]]:
-        """The fields in which two runs differ, apart from those that change no number (``data``, ``workers``)."""
+        """The fields in which two runs differ, apart from those that change no number, such as ``data``."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {
             name: (mine[name], theirs[name])

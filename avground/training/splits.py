@@ -5,14 +5,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from avground.data import FeatureFolder, MusicAVQA, Negatives, Record, Vocabulary, read_annotations
+from avground.data import Features, MusicAVQA, Negatives, Record, Vocabulary, open_features, read_annotations
+from avground.data.headtail import head_tail_of
 from avground.data.pocket import Truth, read_truth
 from avground.data.pocket.build import RECORD_FILE
 from avground.data.pocket.truth import FILE as TRUTH_FILE
+from avground.data.variants import SPLITS, question_files
+from avground.data.vocabulary import UnknownWords
 from avground.errors import DataError
 from avground.training.run import Run
-
-NAMES = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,21 @@ class Splits:
         files: For each question file its SHA-256, and how many questions and videos it holds; for a Pocket world the
             SHA-256 of its record too, which holds those of the features.
         truth: What is so in the videos, where ``truth.json`` tells.
+        unknown_words: See :class:`avground.training.Run`.
     """
 
     folder: Path
     records: dict[str, list[Record]]
     vocabulary: Vocabulary
-    features: FeatureFolder
+    features: Features
     files: dict[str, dict[str, str | int]]
     truth: Truth | None
+    unknown_words: UnknownWords = "error"
+
+    @property
+    def templates(self) -> list[str]:
+        """The templates of the train questions, in the order of their first appearance."""
+        return list(dict.fromkeys(record.template for record in self.records["train"]))
 
     @property
     def question_length(self) -> int:
@@ -43,9 +51,14 @@ class Splits:
 
     def dataset(self, name: str, negatives: Negatives | None = None) -> MusicAVQA:
         """The questions of a split, with features."""
-        length = self.question_length
-        records = self.records[name]
-        return MusicAVQA(records, self.features, self.vocabulary, question_length=length, negatives=negatives)
+        return MusicAVQA(
+            self.records[name],
+            self.features,
+            self.vocabulary,
+            question_length=self.question_length,
+            negatives=negatives,
+            unknown_words=self.unknown_words,
+        )
 
     def negatives(self, seed: int) -> Negatives:
         """Draws frames of other train videos."""
@@ -60,15 +73,18 @@ def load_splits(run: Run) -> Splits:
         DataError: if a file or folder is missing, or anything in it cannot be used.
     """
     folder = Path(run.data)
-    paths = {name: folder / run.annotations / f"avqa-{name}.json" for name in NAMES}
-    missing = [str(path) for path in (*paths.values(), folder / "feats") if not path.exists()]
+    where = Path(run.features) if run.features is not None else folder / "feats"
+    missing = [str(path) for path in (folder / run.annotations, where) if not path.exists()]
     if missing:
         raise DataError(
-            f"{folder}: expected {run.annotations}/avqa-{{train,val,test}}.json and feats/, got no {', '.join(missing)}"
+            f"{folder}: expected {run.annotations}/ with question files and {run.features or 'feats/'}, "
+            f"got no {', '.join(missing)}"
         )
+    paths = question_files(folder / run.annotations, prefix=run.prefix)
     records = {name: read_annotations(path) for name, path in paths.items()}
-    features = FeatureFolder(folder / "feats", segments=run.segments)
-    every = [record for name in NAMES for record in records[name]]
+    head_tail_of(records["test"])  # Some questions may not be tagged: that is told now and not after training.
+    features = open_features(where, segments=run.segments, audio=run.audio_features, visual=run.visual_features)
+    every = [record for name in SPLITS for record in records[name]]
     features.check(
         [record.video_id for record in every], audio_ids=[record.audio_id or record.video_id for record in every]
     )
@@ -83,10 +99,11 @@ def load_splits(run: Run) -> Splits:
     if (folder / RECORD_FILE).exists():
         files[RECORD_FILE] = {"sha256": hashlib.sha256((folder / RECORD_FILE).read_bytes()).hexdigest()}
     truth = read_truth(folder) if (folder / TRUTH_FILE).exists() else None
-    return Splits(folder, records, Vocabulary.from_annotations(records["train"]), features, files, truth)
+    vocabulary = Vocabulary.from_annotations(records["train"])
+    return Splits(folder, records, vocabulary, features, files, truth, run.unknown_words)
 
 
-def workers_for(run: Run, features: FeatureFolder) -> int:
+def workers_for(run: Run, features: Features) -> int:
     """Processes that read features: as the run says, or none where the features are in memory, or a few."""
     if run.workers is not None:
         return run.workers

@@ -51,7 +51,9 @@ def make_stages(run: Run, splits: Splits) -> list[Stage]:
     stages = []
     if run.stage_one_epochs:
         dataset = splits.dataset("train", negatives)
-        first_of_video = {record.video_id: place for place, record in reversed(list(enumerate(dataset.records)))}
+        # A question that is heard with another video's sound shows no pair that belongs together.
+        matched = [(place, record) for place, record in enumerate(dataset.records) if record.matched]
+        first_of_video = {record.video_id: place for place, record in reversed(matched)}
         videos = sorted(first_of_video.values())
         parts: tuple[str, ...] = ("total", "matching")
         stages.append(
@@ -62,7 +64,17 @@ def make_stages(run: Run, splits: Splits) -> list[Stage]:
     parts = ("total", "answer", *run.objective.parts)
     first = run.stage_one_epochs
     stages.append(
-        Stage("stage II", "question", run.epochs, first, dataset, questions, parts, _answer_losses(run), validate=True)
+        Stage(
+            "stage II",
+            "question",
+            run.epochs,
+            first,
+            dataset,
+            questions,
+            parts,
+            _answer_losses(run, all(record.matched for record in dataset.records)),
+            validate=True,
+        )
     )
     return stages
 
@@ -77,8 +89,9 @@ def _pair_losses() -> Losses:
     return losses
 
 
-def _answer_losses(run: Run) -> Losses:
+def _answer_losses(run: Run, all_matched: bool) -> Losses:
     def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
-        return run.objective(model(batch.audio, batch.visual, batch.question, batch.negative), batch.answer)
+        out = model(batch.audio, batch.visual, batch.question, batch.negative)
+        return run.objective(out, batch.answer, matched=None if all_matched else batch.matched)
 
     return losses

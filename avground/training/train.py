@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
+from avground.data.manifest import Kind
 from avground.errors import ConfigError, DataError
 from avground.models import MODELS, Network
 from avground.training.checkpoint import read_checkpoint
@@ -47,6 +48,8 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
     splits = load_splits(run)
     if content is not None and content["files"] != splits.files:
         raise ConfigError(f"{run.data}: expected the question files of {path}, got others (their SHA-256 differ)")
+    if content is not None and (different := splits.features.differences(content["features"])):
+        raise ConfigError(f"{splits.features.path}: expected the features that {path} was trained on: {different}")
     model = make_model(run, splits)
     if fabric.is_global_zero:
         _describe(run, splits, model, fabric, path)
@@ -139,6 +142,12 @@ def _leave(loop: Loop) -> str:
     return f"interrupted {loop.where()}; {path} holds that. To go on, run the same again with --resume (resume=True)"
 
 
+def _name(splits: Splits, kind: Kind) -> str:
+    """What made a kind of features, and how precise they are."""
+    manifest = splits.features.kinds[kind].manifest
+    return f"{'unnamed ' + kind if manifest is None else manifest.extractor} ({splits.features.kinds[kind].precision})"
+
+
 def _describe(run: Run, splits: Splits, model: Network, fabric: Fabric, path: str) -> None:
     counts = ", ".join(
         f"{entry['questions']:,} in {name}" for name, entry in splits.files.items() if "questions" in entry
@@ -147,6 +156,7 @@ def _describe(run: Run, splits: Splits, model: Network, fabric: Fabric, path: st
     parameters = sum(parameter.numel() for parameter in model.parameters())
     ablation = f", ablation {run.ablation}" if run.ablation else ""
     print(f"data    {splits.folder}\n        questions: {counts}; maps {c} x {h} x {w}")
+    print(f"        features: {splits.features.path}, {_name(splits, 'audio')} and {_name(splits, 'visual')}")
     print(f"model   {run.model}{ablation}, dim {model.config.dim}, {parameters:,} parameters")
     print(f"device  {fabric.world_size} x {fabric.device.type}, {run.precision}")
     if path:

@@ -20,7 +20,7 @@ def model():
 
 @pytest.fixture
 def content(model):
-    rest = {name: {} for name in ("files", "progress", "optimizer", "precision", "versions")}
+    rest = {name: {} for name in ("templates", "features", "files", "progress", "optimizer", "precision", "versions")}
     return make_checkpoint(model, pocket_run("data", dim=8), VOCABULARY, **rest)
 
 

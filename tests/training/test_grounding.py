@@ -144,3 +144,23 @@ def test_maps_of_another_size_are_an_error():
 def test_the_truth_must_know_each_question(record, segments, message):
     with pytest.raises(DataError, match=message):
         masks_of([record], TRUTH, segments)
+
+
+@pytest.mark.parametrize("size", [(6, 6), (12, 6), (3, 3), (14, 14), (4, 9), (1, 1)])
+def test_a_cell_of_another_map_counts_if_half_of_it_is_covered(splits, size):
+    records = splits.records["test"]
+    exact = masks_of(records, splits.truth, 5)
+    found = masks_of(records, splits.truth, 5, size)
+    assert torch.equal(found.seconds, exact.seconds)
+    for mask, other in ((exact.named, found.named), (exact.answer, found.answer)):
+        assert other.shape == (*mask.shape[:2], *size)
+        # By integrating over a grid of points that all cells hold equally many of.
+        fine = 252
+        rows, columns = (torch.arange(fine) * n // fine for n in mask.shape[2:])
+        points = mask[:, :, rows][..., columns].double()
+        for row in range(size[0]):
+            for column in range(size[1]):
+                part = points[:, :, row * fine // size[0] : (row + 1) * fine // size[0]]
+                part = part[..., column * fine // size[1] : (column + 1) * fine // size[1]]
+                share = part.mean((2, 3))
+                assert torch.equal(other[:, :, row, column], share >= 0.5 - 1e-9)

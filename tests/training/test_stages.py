@@ -1,9 +1,12 @@
 """Every model and every row of the paper's tables, trained for two steps by the path that real training takes."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from avground.models import ABLATIONS, MODELS, UNMATCHED
+from avground import PairMatchingLoss
+from avground.models import ABLATIONS, MODELS, UNMATCHED, Grounded
 from avground.training import load_checkpoint, pocket_run, train
 from avground.training.stages import make_stages
 from avground.training.train import make_model
@@ -42,3 +45,27 @@ def test_two_steps_of_training_are_finite_and_move_every_parameter(world, splits
 def test_a_model_without_matching_head_reads_no_frame_of_another_video(world, splits, name):
     (stage,) = make_stages(two_steps(world, model=name), splits)
     assert stage.dataset.negatives is None
+
+
+def test_a_question_heard_with_another_videos_sound_is_no_positive(splits):
+    records = splits.records["train"]
+    own, other = records[0].video_id, next(r.video_id for r in records if r.video_id != records[0].video_id)
+    # The first question about a video, and every question about another, is heard with other sound.
+    swapped = [
+        dataclasses.replace(record, audio_id=own if record.video_id == other else other if place == 0 else None)
+        for place, record in enumerate(records)
+    ]
+    changed = dataclasses.replace(splits, records={**splits.records, "train": swapped})
+    first, second = make_stages(two_steps(str(splits.folder)), changed)
+    chosen = [swapped[place] for place in first.indices]
+    assert all(record.matched for record in chosen)
+    assert sorted(record.video_id for record in chosen) == sorted({record.video_id for record in records} - {other})
+    batch = second.dataset.__getitems__(range(len(swapped)))
+    assert batch.matched.tolist() == [record.matched for record in swapped]
+    b = len(swapped)
+    weights, logits = torch.full((b, 5), 0.2), torch.randn(2, b, 5, 2)
+    out = Grounded(torch.randn(b, len(splits.vocabulary.answers)), weights, weights, torch.ones(b, 5, 1, 1), torch.ones(b, 14), logits)
+    found = second.losses(lambda *_: out, batch)["matching"]
+    torch.testing.assert_close(found, PairMatchingLoss()(logits[:, batch.matched]))
+    _, of_all = make_stages(two_steps(str(splits.folder)), splits)
+    torch.testing.assert_close(of_all.losses(lambda *_: out, batch)["matching"], PairMatchingLoss()(logits))

@@ -2,11 +2,13 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
-from avground.data import Negatives, pocket
+from avground.data import Manifest, Negatives, pack, pocket, read_annotations
+from avground.data.manifest import dump_manifest
 from avground.errors import ConfigError, DataError
 from avground.training import Interrupted, Objective, load_checkpoint, loop, read_checkpoint, train
 from avground.training.loop import Loop
@@ -186,9 +188,9 @@ def test_resuming_on_other_questions_is_an_error(make_run, whole, tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(run, tmp_path, monkeypatch, value):
     calls, original = [], Objective.__call__
 
-    def broken(self, out, answers):
+    def broken(self, out, answers, **settings):
         calls.append(1)
-        losses = original(self, out, answers)
+        losses = original(self, out, answers, **settings)
         return {**losses, "total": losses["total"] * (value if len(calls) == 3 else 1)}
 
     monkeypatch.setattr(Objective, "__call__", broken)
@@ -269,9 +271,9 @@ def test_what_this_machine_or_model_lacks_is_named_before_anything_is_written(ma
 
 
 def test_missing_data_is_named(make_run, world, tmp_path):
-    with pytest.raises(DataError, match=r"expected json/avqa-.*got no .*avqa-train\.json.*feats"):
+    with pytest.raises(DataError, match=r"expected json/ with question files and feats/, got no .*json, .*feats$"):
         train(make_run(data=str(tmp_path)), tmp_path / "out")
-    with pytest.raises(DataError, match=r"json_update/avqa-\{train,val,test\}\.json"):
+    with pytest.raises(DataError, match=r"expected json_update/ with question files .*got no .*json_update$"):
         train(make_run(annotations="json_update"), tmp_path / "out")
 
 
@@ -305,3 +307,90 @@ def test_resuming_on_other_features_is_an_error(make_run, tmp_path):
     train(make_run(str(tmp_path / "one"), epochs=1), tmp_path / "run")
     with pytest.raises(ConfigError, match="SHA-256"):
         train(make_run(str(tmp_path / "other"), epochs=1), tmp_path / "run", resume=True)
+
+
+def test_a_packed_store_trains_as_its_folder_does(make_run, world, whole, tmp_path):
+    store = str(
+        pack(Path(world) / "feats", tmp_path / "store.safetensors", dtype="float32", segments=5, progress=False)
+    )
+    train(make_run(features=store), tmp_path / "run")
+    of_folder, of_store = (read_checkpoint(folder / "last.pt") for folder in (whole, tmp_path / "run"))
+    assert _equal(of_store["model"], of_folder["model"])
+    assert of_store["features"]["visual"] == {"manifest": None, "layout": 5, "precision": "float32"}
+    assert of_store["templates"][0] == read_annotations(Path(world) / "json" / "avqa-train.json")[0].template
+
+
+def test_resuming_with_other_features_names_both_sides(make_run, world, tmp_path):
+    def write(statistics):
+        made = Manifest(kind="visual", extractor="mine", shape=(8, 6, 6), settings={"statistics": statistics})
+        (folder / "feats" / "res18_14x14" / "manifest.json").write_text(dump_manifest(made))
+
+    folder = tmp_path / "world"
+    shutil.copytree(world, folder)
+    write("kinetics")
+    train(make_run(str(folder), epochs=1), tmp_path / "run")
+    write("imagenet")
+    with pytest.raises(ConfigError, match=r"trained on: visual: statistics 'imagenet', not 'kinetics'$"):
+        train(make_run(str(folder), epochs=1), tmp_path / "run", resume=True)
+    write("kinetics")
+    store = str(pack(folder / "feats", tmp_path / "half.safetensors", segments=5, progress=False))
+    with pytest.raises(ConfigError, match=r"trained on: visual: precision 'float16', not 'float32'$"):
+        train(make_run(str(folder), epochs=1, features=store), tmp_path / "run", resume=True)
+
+
+@pytest.fixture
+def rewrite(world, tmp_path):
+    """A copy of the world whose question files have other names and rows."""
+
+    def make(names, change):
+        copy = tmp_path / "rewritten"
+        shutil.copytree(world, copy)
+        for split, name in names.items():
+            path = copy / "json" / f"avqa-{split}.json"
+            rows = json.loads(path.read_text())
+            path.unlink()
+            (copy / "json" / name).write_text(json.dumps(change(split, rows)))
+        (copy / "truth.json").unlink()
+        return str(copy)
+
+    return make
+
+
+def test_the_second_versions_names_and_columns_train(make_run, rewrite, tmp_path):
+    def change(split, rows):
+        for row in rows:
+            row.update(templ_values=json.loads(row["templ_values"]), question_id=None, unmatch_audio=None)
+        others = [row["video_id"] for row in rows if row["video_id"] != rows[0]["video_id"]]
+        rows[0]["unmatch_audio"] = others[0]
+        return rows
+
+    names = {"train": "bias_train.json", "val": "bias_valid.json", "test": "bias_test.json"}
+    folder = rewrite(names, change)
+    report = train(make_run(folder, epochs=1), tmp_path / "run")
+    assert list(report["data"]["files"]) == [*(f"json/{name}" for name in names.values()), "pocket.json"]
+    for name in names.values():
+        (Path(folder) / "json" / name.replace("bias", "balance")).write_bytes(
+            (Path(folder) / "json" / name).read_bytes()
+        )
+    with pytest.raises(DataError, match="expected one data set, or a prefix among 'balance', 'bias'"):
+        train(make_run(folder, epochs=1), tmp_path / "other")
+    assert train(make_run(folder, epochs=1, prefix="balance"), tmp_path / "other")["test"] == report["test"]
+
+
+def test_head_and_tail_are_reported_as_the_file_tells_them_apart(make_run, rewrite, tmp_path, capsys):
+    def change(split, rows):
+        if split == "test":
+            for place, row in enumerate(rows):
+                row["split"] = "tail" if place < 3 else "head"
+                row["question_content"] = f"Rephrasedly, {row['question_content']}"
+        return rows
+
+    folder = rewrite({"train": "avqa-train.json", "val": "avqa-val.json", "test": "avqa-test-headtail.json"}, change)
+    with pytest.raises(DataError, match=r"headtail\.json, row 0 .*word 'Rephrasedly' is not among"):
+        train(make_run(folder, epochs=1), tmp_path / "run")
+    report = train(make_run(folder, epochs=1, unknown_words="skip"), tmp_path / "run")["test"]
+    assert report["tail"]["count"]["All"] == 3
+    assert report["head"]["count"]["All"] == report["count"]["All"] - 3
+    right = sum(report[part]["accuracy"]["All"] * report[part]["count"]["All"] for part in ("head", "tail"))
+    assert right == pytest.approx(report["accuracy"]["All"] * report["count"]["All"])
+    assert "tail answers (3): " in capsys.readouterr().out

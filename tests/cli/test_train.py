@@ -1,0 +1,62 @@
+import pytest
+
+from avground import cli
+from avground.data import pocket
+from avground.training.loop import Loop
+
+
+def main(options):
+    return cli.main(["train", *options])
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVGROUND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        (["--model", "tjst"], "'tjstg'"),
+        (["--world", "cores"], "'core'"),
+        (["--ablation", "none"], "'without_synchrony'"),
+        (["--device", "gpu"], "'cuda'"),
+        (["--precision", "fp16"], "'16-mixed'"),
+        (["--data", "x", "--world", "core"], "not allowed with argument --data"),
+        (["--epoch", "3"], "--epoch"),
+    ],
+)
+def test_a_wrong_name_is_an_error_that_lists_the_right_ones(options, listed, capsys, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        main(options)
+    assert stop.value.code == 2
+    assert listed in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--epochs", "0"], "epochs: expected a whole number of at least 1, got 0"),
+        (["--model", "avst", "--ablation", "full"], "model: expected 'tjstg'"),
+        (["--data", "nowhere"], "nowhere: expected json/ with question files"),
+        (["--data", "nowhere", "--resume"], "resume: expected last.pt or best.pt in runs/tjstg-nowhere-0"),
+    ],
+)
+def test_what_cannot_be_is_named_before_a_world_is_made(options, named, capsys, tmp_path):
+    assert main(options) == 1
+    assert named in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    world = pocket.World(types=4, rows=6, columns=6, channels=8, train=10, val=3, test=5, questions=3)
+    folder = str(pocket.generate(tmp_path / "mine", world, progress=False))
+    options = ["--data", folder, "--epochs", "1", "--batch-size", "8", "--device", "cpu", "--output", "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert main(options) == 130
+    assert "To go on, run the same again with --resume" in capsys.readouterr().err
+    assert main([*options, "--resume"]) == 0
+    assert (tmp_path / "out" / "metrics.json").exists()

@@ -15,12 +15,16 @@ PUBLIC = (
     "avground.blocks",
     "avground.data",
     "avground.data.pocket",
+    "avground.media",
     "avground.models",
     "avground.ops",
     "avground.testing",
     "avground.training",
 )
-OPTIONAL = ("triton", "torchvision", "lightning", "matplotlib", "torchmetrics", "tqdm")
+OPTIONAL = (
+    *("triton", "torchvision", "lightning", "matplotlib", "torchmetrics", "tqdm"),
+    *("av", "PIL", "safetensors", "efficientnet_lite_pytorch"),
+)
 
 
 def public_names():

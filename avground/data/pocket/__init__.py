@@ -4,6 +4,7 @@ See ``docs/pocket.md``. No number from it is one of MUSIC-AVQA's.
 """
 
 from avground.data.pocket.build import default_directory, generate, read_record
+from avground.data.pocket.rendering import Rendering
 from avground.data.pocket.templates import TEMPLATES
 from avground.data.pocket.truth import Decides, Seen, Truth, read_truth
 from avground.data.pocket.world import KNOBS, PRESETS, World
@@ -13,6 +14,7 @@ __all__ = [
     "PRESETS",
     "TEMPLATES",
     "Decides",
+    "Rendering",
     "Seen",
     "Truth",
     "World",

@@ -38,7 +38,9 @@ _AMOUNTS = (
 class World:
     """Everything that decides what a Pocket benchmark contains, apart from its seed.
 
-    Shares lie in [0, 1]. Amounts are deviations a channel, measured against the code of an instrument, which has 1.
+    Shares lie in [0, 1]. Amounts are deviations a channel, measured against the code of an instrument, which has 1; in
+    videos they are the strength of what they stand for. Channels, ``cue``, ``position``, ``view`` and context are about
+    features only.
 
     Args:
         types: How many of the 22 instruments exist.
@@ -158,6 +160,8 @@ def _check(fits: bool, name: str, expected: str, got: object) -> None:
 
 
 _CORE = World()
+# Few scenes, as each costs a third of a second or so to film and to look at.
+_PIXELS = _CORE.replace(most=2, train=1000, val=100, test=300)
 
 PRESETS: Mapping[str, World] = {
     "core": _CORE,
@@ -197,6 +201,8 @@ PRESETS: Mapping[str, World] = {
         ),
     ),
     "tiny": _CORE.replace(train=60, val=10, test=20, channels=32),
+    "pixels": _PIXELS,
+    "pixels_tiny": _PIXELS.replace(train=60, val=10, test=20),
     "full": _CORE.replace(types=22, most=4, rows=14, columns=14, channels=512, train=3200, val=200, test=600),
 }
 

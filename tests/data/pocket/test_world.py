@@ -32,9 +32,10 @@ def test_unknown_knob_lists_the_right_ones() -> None:
 
 
 def test_presets() -> None:
-    assert list(PRESETS) == ["core", "target", "sync", "tiny", "full"]
+    assert list(PRESETS) == ["core", "target", "sync", "tiny", "pixels", "pixels_tiny", "full"]
     assert PRESETS["core"] == World()
     assert (PRESETS["target"].fewest, PRESETS["target"].most) == (3, 3)
+    assert PRESETS["pixels_tiny"].replace(train=1000, val=100, test=300) == PRESETS["pixels"]
     full = PRESETS["full"]
     assert (full.types, full.most, full.channels, full.rows, full.columns) == (22, 4, 512, 14, 14)
     for world in PRESETS.values():

@@ -1,0 +1,210 @@
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from avground import answer, cli
+from avground.answer import Answerer
+from avground.data import Vocabulary
+from avground.errors import ConfigError, DataError
+from avground.media import decode, make_extractor
+from avground.models import MODELS
+from avground.training import pocket_run
+from avground.training.checkpoint import make_checkpoint, write_atomically
+
+from .media.clips import write_video
+
+TEMPLATES = ("How many instruments are sounding in the video?", "Is the <Object> louder than the <Object>?")
+WORDS = (*TEMPLATES[0][:-1].split(), "Is", "flute", "louder", "than", "acoustic_guitar")
+VOCABULARY = Vocabulary(("<pad>", *WORDS), ("yes", "no", "two"))
+SECONDS = 4
+
+
+@pytest.fixture(scope="module")
+def manifests():
+    made = (make_extractor(name, seconds=SECONDS).manifest for name in ("logmel", "efficientnet_lite0"))
+    written = {"dtype": "float32"}  # as the extraction adds
+    return {one.kind: dataclasses.replace(one, settings={**one.settings, **written}) for one in made}
+
+
+@pytest.fixture
+def save(tmp_path, manifests):
+    """A checkpoint of an untrained model, trained on features of the given manifests and precision."""
+
+    def write(model="tjstg_sharp", layout=SECONDS, precision="float32", **changed):
+        torch.manual_seed(1)
+        sizes = {"audio_dim": 128, "visual_dim": 112, "dim": 16, "vocabulary_size": 14, "answers": 3}
+        made = {**manifests, **changed}
+        features = {
+            kind: {"manifest": made[kind] and made[kind].to_dict(), "layout": layout, "precision": precision}
+            for kind in ("audio", "visual")
+        }
+        rest = {name: {} for name in ("files", "progress", "optimizer", "precision", "versions")}
+        network = MODELS[model](**sizes)
+        content = make_checkpoint(
+            network,
+            pocket_run("data", model=model, segments=4),
+            VOCABULARY,
+            templates=list(TEMPLATES),
+            features=features,
+            **rest,
+        )
+        write_atomically(tmp_path / "best.pt", content)
+        return tmp_path / "best.pt"
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Four seconds, every one of another gray and with another tone."""
+    generator = np.random.default_rng(0)
+    scenes = generator.integers(0, 256, size=(4, 64, 64, 3), dtype=np.uint8)
+
+    def picture(index, height, width):
+        return scenes[min(3, index // 8)]
+
+    def sound(time):
+        return 0.4 * np.sin(2 * np.pi * (300 + 200 * np.floor(time)) * time)
+
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return write_video(path, seconds=4, fps=8, size=64, picture=picture, sound=sound)
+
+
+def test_the_answer_is_that_of_the_model_on_extracted_features(save, film):
+    found = Answerer(path := save(), device="cpu")
+    given = found.watch(film).ask(TEMPLATES[0])
+    clip = decode(film, seconds=SECONDS)
+    audio = make_extractor("logmel")(torch.from_numpy(clip.sound).reshape(-1, 16_000))
+    visual = make_extractor("efficientnet_lite0")(torch.from_numpy(clip.frames).permute(0, 3, 1, 2).contiguous())
+    model, vocabulary, _ = answer.load_checkpoint(path)
+    words = torch.tensor([vocabulary.encode(TEMPLATES[0][:-1].split(), 14)])
+    with torch.no_grad():
+        out = model(audio[None], visual[None], words)
+    shares = out.answer_logits[0].softmax(-1)
+    assert [name for name, _ in given.answers] == [
+        VOCABULARY.answers[place] for place in shares.argsort(descending=True)
+    ]
+    assert dict(given.answers) == pytest.approx(dict(zip(VOCABULARY.answers, shares.tolist(), strict=True)), rel=1e-5)
+    assert given.best == given.answers[0][0]
+    assert given.target == (
+        WORDS[place := int(out.target_weights.argmax())],
+        pytest.approx(out.target_weights[0, place]),
+    )
+    assert [moment.start for moment in given.moments] == [0, 1, 2, 3]
+    assert [moment.audio_weight for moment in given.moments] == pytest.approx(out.audio_weights[0].tolist(), rel=1e-4)
+    assert [moment.visual_weight for moment in given.moments] == pytest.approx(out.visual_weights[0].tolist(), rel=1e-4)
+    torch.testing.assert_close(given.cell_weights, out.cell_weights[0], rtol=1e-4, atol=1e-6)
+    assert given.cell_weights.shape == (4, 7, 7)
+
+
+def test_many_questions_cost_one_extraction(save, film, monkeypatch):
+    calls = []
+    monkeypatch.setattr(answer, "decode", lambda *a, **k: calls.append(a) or decode(*a, **k))
+    video = Answerer(save(), device="cpu").watch(film)
+    first, second = video.ask(TEMPLATES[0]), video.ask("Is the flute louder than the acoustic_guitar？")  # noqa: RUF001
+    assert len(calls) == 1
+    assert (first.template, second.template) == TEMPLATES
+    assert first.answers != second.answers
+    assert video.ask("How many instruments").template is None
+    assert "no question of this form" in str(video.ask("How many instruments"))
+
+
+def test_a_video_that_ends_early_is_continued_by_its_last_second(save, film, tmp_path):
+    short = write_video(tmp_path / "short.mp4", seconds=2)
+    given = Answerer(save(), device="cpu").watch(short).ask(TEMPLATES[0])
+    assert [moment.start for moment in given.moments] == [0, 1]
+    assert math.fsum(moment.weight for moment in given.moments) == pytest.approx(1)
+    later = Answerer(save(), device="cpu").watch(film, start=2).ask(TEMPLATES[0])
+    assert [moment.start for moment in later.moments] == [2, 3]
+
+
+def test_segments_stand_for_the_seconds_they_stood_for_in_training(save, film, manifests):
+    longer = {kind: dataclasses.replace(manifest, seconds=60) for kind, manifest in manifests.items()}
+    given = Answerer(save(layout=60, **longer), device="cpu").watch(film).ask(TEMPLATES[0])
+    assert [moment.start for moment in given.moments] == [0, 3]  # of 0, 15, 30 and 45
+
+
+def test_features_are_as_precise_as_in_training(save, film):
+    exact = Answerer(save(), device="cpu").watch(film)
+    half = Answerer(save(precision="float16"), device="cpu").watch(film)
+    assert torch.equal(half._visual, exact._visual.half().float())
+    assert not torch.equal(half._visual, exact._visual)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("How many flutes are sounding in the video?", "word 'flutes' is not among .*near ones: 'flute'"),
+        ("Is the acoustic guitar louder than the flute?", "word 'acoustic' .*near ones: 'acoustic_guitar'"),
+        ("how many instruments", "word 'how' .*near ones: 'How'"),
+        (" ? ", "expected a question, got no word"),
+    ],
+)
+def test_an_unknown_word_is_an_error_that_lists_near_ones_and_the_known_questions(save, question, message):
+    with pytest.raises(DataError, match=message) as error:
+        Answerer(save(), device="cpu").words(question)
+    assert all(f"\n  {template}" in str(error.value) for template in TEMPLATES)
+
+
+def test_features_that_no_extractor_makes_here_are_named(save, manifests):
+    other = dataclasses.replace(manifests["visual"], weights="ab" * 32)
+    here = manifests["visual"].weights
+    with pytest.raises(
+        ConfigError, match=f"visual: expected the extractor that .* weights '{here}', not '{'ab' * 32}'"
+    ):
+        Answerer(save(visual=other))
+    world = dataclasses.replace(manifests["audio"], extractor="pocket")
+    with pytest.raises(
+        ConfigError, match=r"expected audio features of vggish, .*, got those of 'pocket', which is made"
+    ):
+        Answerer(save(audio=world))
+    with pytest.raises(ConfigError, match=r"audio: expected 'logmel', which .* was trained on, got 'vggish'"):
+        Answerer(save(), audio="vggish")
+
+
+def test_without_manifests_the_extractors_must_be_named(save, film):
+    path = save(audio=None, visual=None, layout=10)
+    with pytest.raises(ConfigError, match="audio: expected one of vggish, vggish_pca, logmel: the features that"):
+        Answerer(path)
+    found = Answerer(path, audio="logmel", visual="efficientnet_lite0", device="cpu")
+    assert found.seconds == 60
+    assert found.watch(film).ask(TEMPLATES[0]).moments
+
+
+def test_a_model_that_chooses_no_word_names_none(save, film):
+    given = Answerer(save(model="question_lstm"), device="cpu").watch(film).ask(TEMPLATES[0])
+    assert given.target is None
+    assert "asked for" not in str(given)
+    assert "none stands out (largest 1.0 x uniform)" in str(given)
+
+
+def test_what_is_printed():
+    moments = tuple(answer.Moment(2.0 * n, audio, visual) for n, (audio, visual) in enumerate([(0.1, 0.0), (0.9, 1.0)]))
+    given = answer.Answer("Is it?", (("yes", 0.75), ("no", 0.25)), ("it", 0.5), moments, "Is it?", torch.ones(2, 1, 1))
+    assert str(given).splitlines() == [
+        "Is it?",
+        "   75.0%  yes",
+        "   25.0%  no",
+        "  asked for: it (weight 0.50)",
+        "  seconds: 2-3 s (sound 0.90, pictures 1.00)",
+    ]
+    assert "no" not in given.describe(1)
+
+
+def test_the_command(save, film, tmp_path, capsys):
+    path = str(save())
+    assert cli.main(["answer", str(film), *TEMPLATES[:1], "--checkpoint", path, "--device", "cpu", "--top", "1"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == TEMPLATES[0]
+    assert out[1].endswith(tuple(VOCABULARY.answers))
+    assert cli.main(["answer", str(film), *TEMPLATES[:1], "--checkpoint", path, "--device", "cpu", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert math.fsum(entry["probability"] for entry in printed["answers"][0]["answers"]) == pytest.approx(1)
+    assert cli.main(["answer", "nowhere.mp4", "What flutes?", "--checkpoint", path, "--device", "cpu"]) == 1
+    assert "word 'What' is not among" in capsys.readouterr().err
+    assert cli.main(["answer", "nowhere.mp4", *TEMPLATES[:1], "--checkpoint", path, "--device", "cpu"]) == 1
+    assert "nowhere.mp4: expected a video, got no such file" in capsys.readouterr().err

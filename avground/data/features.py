@@ -33,9 +33,9 @@ class Features:
         self.segments = segments
         self.kinds: Mapping[Kind, FeatureKind] = {"audio": audio, "visual": visual}
         made = [kind.manifest for kind in (audio, visual) if kind.manifest is not None]
-        if len(made) == 2 and (made[0].rate, made[0].seconds) != (made[1].rate, made[1].seconds):
-            heard, seen = (f"{m.extractor!r} at {m.rate:g} rows/s over {m.seconds} s" for m in made)
-            raise DataError(f"{path}: expected sound and pictures of the same seconds, got {heard} and {seen}")
+        if len({manifest.seconds for manifest in made}) > 1:
+            heard, seen = (f"{manifest.seconds} s of {manifest.extractor!r}" for manifest in made)
+            raise DataError(f"{path}: expected sound and pictures of as many seconds, got {heard} and {seen}")
 
     def check(self, video_ids: Iterable[str], *, audio_ids: Iterable[str] | None = None, progress: bool = True) -> None:
         """Make sure that all videos needed are there, before training starts and not in the middle.
@@ -151,8 +151,8 @@ class FeatureFolder(Features):
 
     Raises:
         ConfigError: if ``segments`` or ``keep`` cannot be used.
-        DataError: if a folder does not exist, its manifest cannot be read, or sound and pictures were made at different
-            rates.
+        DataError: if a folder does not exist, its manifest cannot be read, or sound and pictures are of different
+            seconds.
     """
 
     def __init__(

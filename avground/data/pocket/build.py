@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from avground.data.cache import cache_directory
+from avground.data.manifest import FILE as MANIFEST_FILE
+from avground.data.manifest import Manifest, dump_manifest
 from avground.data.pocket.choose import Chooser, words
-from avground.data.pocket.features import Array, Codes, audio_rows, visual_map
+from avground.data.pocket.features import SECONDS, Array, Codes, audio_rows, visual_map
 from avground.data.pocket.questions import Question, all_questions
 from avground.data.pocket.rendering import Rendering
 from avground.data.pocket.scene import Scene, make_scene
@@ -64,7 +66,7 @@ def generate(
     """Make a Pocket folder, or find that it is already there.
 
     The folder has the layout of MUSIC-AVQA: ``json/avqa-{train,val,test}.json``, ``feats/vggish/<id>.npy`` (60, ca)
-    and ``feats/res18_14x14/<id>.npy`` (t, c, h, w), both float32; beside them ``truth.json``, which
+    and ``feats/res18_14x14/<id>.npy`` (t, c, h, w), both float32 and with a manifest; beside them ``truth.json``, which
     :func:`read_truth` reads, and ``pocket.json``, the seed, the knobs, the version and the hashes of what was written.
     The same world and seed give the same bytes on any machine.
 
@@ -110,6 +112,8 @@ def generate(
         for folder in ("json", *((AUDIO_FOLDER, VISUAL_FOLDER) if rendering is None else (VIDEO_FOLDER,))):
             (unfinished / folder).mkdir(parents=True)
         hashes = _write(unfinished, knobs, seed, progress, write)
+        if rendering is None:
+            _write_manifests(unfinished, knobs, seed)
         _write_text(unfinished / RECORD_FILE, _dump({**asked, "sha256": hashes}))
         try:
             unfinished.rename(target)
@@ -257,6 +261,20 @@ def _seen(scene: Scene) -> tuple[Seen, ...]:
     return tuple(
         Seen(one.type, one.on_stage, one.place, one.cells, one.sounding, one.played) for one in scene.instruments
     )
+
+
+def _write_manifests(folder: Path, world: World, seed: int) -> None:
+    """What the features are: codes of this world and no other."""
+    knobs = hashlib.sha256(_dump(world.to_dict()).encode()).hexdigest()[:16]
+    settings = {"version": VERSION, "knobs": knobs, "seed": seed}
+    for kind, where, shape, rows in (
+        ("audio", AUDIO_FOLDER, (world.audio_channels,), SECONDS),
+        ("visual", VISUAL_FOLDER, (world.channels, world.rows, world.columns), world.segments),
+    ):
+        made = Manifest(
+            kind=kind, extractor="pocket", shape=shape, rate=rows / SECONDS, seconds=SECONDS, settings=settings
+        )
+        _write_text(folder / where / MANIFEST_FILE, dump_manifest(made))
 
 
 def _save(path: Path, array: Array) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avground.data import pocket
+from avground.data import FeatureFolder, pocket
 from avground.data.pocket.__main__ import main
 from avground.data.pocket.build import AUDIO_FOLDER, RECORD_FILE, VISUAL_FOLDER
 from avground.errors import ConfigError, DataError
@@ -97,7 +97,7 @@ def test_features_of_every_video(tiny: Path) -> None:
     world = pocket.PRESETS["tiny"]
     assert len(videos) == world.train + world.val + world.test
     for folder, shape in ((AUDIO_FOLDER, (60, 128)), (VISUAL_FOLDER, (10, world.channels, 7, 7))):
-        assert {path.stem for path in (tiny / folder).iterdir()} == set(videos)
+        assert {path.stem for path in (tiny / folder).glob("*.npy")} == set(videos)
         for video in videos:
             array = np.load(tiny / folder / f"{video}.npy")
             assert array.shape == shape
@@ -192,3 +192,15 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit, match="2"):
         main([*command, "--world", "no"])
     assert "expected one of core" in capsys.readouterr().err
+
+
+def test_the_manifests_tell_worlds_and_seeds_apart(tmp_path):
+    worlds = {"one": (SMALL, 0), "again": (SMALL, 0), "other": (SMALL.replace(noise=0.6), 0), "seed": (SMALL, 1)}
+    made = {}
+    for name, (world, seed) in worlds.items():
+        folder = pocket.generate(tmp_path / name, world, seed=seed, progress=False)
+        made[name] = FeatureFolder(folder / "feats").kinds["visual"].manifest
+    assert made["one"] == made["again"]
+    assert (made["one"].shape, made["one"].rows) == ((8, 7, 7), 10)
+    assert made["other"].differences(made["one"]).startswith("knobs ")
+    assert made["seed"].differences(made["one"]) == "seed 1, not 0"

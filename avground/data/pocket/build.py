@@ -267,14 +267,14 @@ def _write_manifests(folder: Path, world: World, seed: int) -> None:
     """What the features are: codes of this world and no other."""
     knobs = hashlib.sha256(_dump(world.to_dict()).encode()).hexdigest()[:16]
     settings = {"version": VERSION, "knobs": knobs, "seed": seed}
-    for kind, where, shape, rows in (
-        ("audio", AUDIO_FOLDER, (world.audio_channels,), SECONDS),
-        ("visual", VISUAL_FOLDER, (world.channels, world.rows, world.columns), world.segments),
-    ):
-        made = Manifest(
-            kind=kind, extractor="pocket", shape=shape, rate=rows / SECONDS, seconds=SECONDS, settings=settings
-        )
-        _write_text(folder / where / MANIFEST_FILE, dump_manifest(made))
+    made = partial(Manifest, extractor="pocket", seconds=SECONDS, settings=settings)
+    visual_shape, rate = (world.channels, world.rows, world.columns), world.segments / SECONDS
+    manifests = {
+        AUDIO_FOLDER: made(kind="audio", shape=(world.audio_channels,)),
+        VISUAL_FOLDER: made(kind="visual", shape=visual_shape, rate=rate),
+    }
+    for where, manifest in manifests.items():
+        _write_text(folder / where / MANIFEST_FILE, dump_manifest(manifest))
 
 
 def _save(path: Path, array: Array) -> None:

@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--audio-features", metavar="NAME", help="folder of sound features (default: the only one)")
     data.add_argument("--visual-features", metavar="NAME", help="folder of picture features (default: the only one)")
+    data.add_argument("--segments", type=int, metavar="T", help="segments of a video (default: 10)")
     model = parser.add_argument_group("model")
     model.add_argument("--model", choices=MODELS, help="default: tjstg, or the model that --ablation changes")
     model.add_argument("--ablation", choices=ABLATIONS, metavar="NAME", help=f"one of {', '.join(ABLATIONS)}")

@@ -64,7 +64,8 @@ def test_a_question_heard_with_another_videos_sound_is_no_positive(splits):
     assert batch.matched.tolist() == [record.matched for record in swapped]
     b = len(swapped)
     weights, logits = torch.full((b, 5), 0.2), torch.randn(2, b, 5, 2)
-    out = Grounded(torch.randn(b, len(splits.vocabulary.answers)), weights, weights, torch.ones(b, 5, 1, 1), torch.ones(b, 14), logits)
+    answers, cells, words = torch.randn(b, len(splits.vocabulary.answers)), torch.ones(b, 5, 1, 1), torch.ones(b, 14)
+    out = Grounded(answers, weights, weights, cells, words, logits)
     found = second.losses(lambda *_: out, batch)["matching"]
     torch.testing.assert_close(found, PairMatchingLoss()(logits[:, batch.matched]))
     _, of_all = make_stages(two_steps(str(splits.folder)), splits)

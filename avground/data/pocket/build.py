@@ -302,5 +302,5 @@ def _bar(total: int, progress: bool) -> Iterator[Any]:
     except ImportError:
         yield lambda: None
         return
-    with tqdm(total=total, desc="making Pocket scenes", unit="scene") as bar:
+    with tqdm(total=total, desc="making Pocket scenes", unit="scene", disable=None) as bar:
         yield bar.update

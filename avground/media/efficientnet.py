@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from avground.errors import ConfigError
@@ -44,7 +45,8 @@ def make_efficientnet_lite0(weights: Path) -> nn.Sequential:
     # These weights were trained on (x - 127) / 128, unlike those of other networks.
     normalise = Standardise([127.0] * 3, [128.0] * 3)
     stem = (network._conv_stem, network._bn0, network._swish)
-    return nn.Sequential(normalise, *stem, *network._blocks[:BLOCKS], nn.AvgPool2d(2))
+    whole = nn.Sequential(normalise, *stem, *network._blocks[:BLOCKS], nn.AvgPool2d(2))
+    return whole.to(memory_format=torch.channels_last)  # A third faster on the CPU.
 
 
 def _missing(error: ImportError) -> ConfigError:

@@ -46,6 +46,14 @@ def test_the_same_whatever_the_number_of_workers(make: Make) -> None:
     assert records[0] != pocket.read_record(make("other", seed=6))
 
 
+def test_the_same_file_every_time(tmp_path: Path) -> None:
+    """As large as usual: some builds of x264 have made another file of these pictures each time."""
+    world, rendering = pocket.PRESETS["pixels"], pocket.Rendering(seconds=10, fps=2)
+    for number in range(4):
+        film(tmp_path / f"{number}.mp4", make_scene(world, 0, "train", 0), world, 0, rendering)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_record(make: Make, tmp_path: Path) -> None:
     record = pocket.read_record(make())
     assert record["rendering"] == {"version": 1, "seconds": 5, "fps": 1, "size": 64}
@@ -133,8 +141,11 @@ def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert other.name == "pocket-core-pixels-60s-4fps-224-0"
 
 
-def test_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tqdm")
+    pocket.generate(tmp_path / "quiet", WORLD, rendering=FAST)
+    assert capsys.readouterr().err == ""  # no terminal, no bar
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     pocket.generate(tmp_path / "videos", WORLD, rendering=FAST)
     assert "12/12" in capsys.readouterr().err
 

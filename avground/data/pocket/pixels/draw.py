@@ -33,7 +33,7 @@ def frames(scene: Scene, world: World, seed: int, rendering: Rendering) -> Itera
     size, ground = rendering.size, stream("drawn surroundings")
     empty = surroundings(scene.outdoor, world.background, world.clutter, size, ground)
     sprites = _sprites(scene, world, size, stream("drawn look"))
-    heads = [_head(cell, world, size) for cell in scene.singer]
+    heads = [_head(free_cell(cell, scene, world), world, size) for cell in scene.singer]
     covers = {t: cover(size, stream(f"drawn cover {t}")) for t in np.flatnonzero(scene.occluded).tolist()}
     noise, tremble = _noise(world, size, stream("drawn noise")), stream("drawn tremble")
     total = rendering.seconds * rendering.fps
@@ -88,6 +88,13 @@ def _variety(world: World, stream: Stream) -> Variety:
         (4 * amount * x, 4 * amount * y),
         stream.choose((-1, 1)),
     )
+
+
+def free_cell(cell: tuple[int, int], scene: Scene, world: World) -> tuple[int, int]:
+    """The nearest cell that no instrument covers: a singer must hide nothing that the truth says is to be seen."""
+    taken = {other for one in scene.stage for other in one.cells}
+    free = [(r, c) for r in range(world.rows) for c in range(world.columns) if (r, c) not in taken]
+    return min(free, key=lambda other: ((other[0] - cell[0]) ** 2 + (other[1] - cell[1]) ** 2, other))
 
 
 def _head(cell: tuple[int, int], world: World, size: int) -> tuple[Image.Image, Image.Image, tuple[int, int]]:

@@ -31,7 +31,8 @@ def film(path: Path, scene: Scene, world: World, seed: int, rendering: Rendering
         video: Any = container.add_stream("libx264", rate=rendering.fps)
         video.width = video.height = rendering.size
         video.pix_fmt = "yuv420p"
-        video.options = {"preset": "veryfast", "crf": "23", "threads": "1"}
+        # With the look-ahead tree of macroblocks some builds of x264 make another file each time.
+        video.options = {"preset": "veryfast", "crf": "26", "threads": "1", "x264-params": "mbtree=0"}
         audio: Any = container.add_stream("aac", rate=RATE, layout="mono")
         audio.bit_rate = 64_000
         audio.options = {"aac_coder": "fast"}

@@ -22,7 +22,7 @@ _CREST = 4.0  # the highest peak of a single sound, whose mean square is 1
 _VOICE = 1.0  # loudness of a voice
 _COVER = 2.0  # loudness of the noise that covers a sound
 _HISS = 0.04  # loudness of the noise everywhere, where the knob is 1
-# The loudest there can be: four on stage, one off it, a voice and the noise. One gain for all scenes of all worlds.
+# The loudest there can be but for the hiss: four on stage, one off it and a voice. One gain for all scenes.
 _GAIN = 1 / (_CREST * (sum(LOUDNESS) + max(LOUDNESS) + _VOICE))
 _HIGHEST = 0.46 * RATE  # Hz
 _TABLE = 1024  # samples of one period

@@ -1,5 +1,7 @@
 """The frames show what the truth says, where and when it says so, and each knob changes only what it is about."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,7 @@ from numpy.typing import NDArray
 pytest.importorskip("PIL")
 
 from avground.data.pocket import Rendering, World
-from avground.data.pocket.pixels.draw import Frame, field, frames
+from avground.data.pocket.pixels.draw import Frame, field, frames, free_cell
 from avground.data.pocket.scene import Scene, make_scene
 
 CLEAN = World(most=2, occluded=0.0, burst=0.0, noise=0.0, voice=0.0)
@@ -143,8 +145,8 @@ def test_a_singer_opens_the_mouth_while_there_is_a_voice() -> None:
         scene = make_scene(world, 0, "train", index)
         if scene.singer and any(scene.voice) and not all(scene.voice):
             _, pictures = film(world, index)
-            (row, column) = scene.singer[0]
-            # The mouth, which nothing else on stage can cover.
+            row, column = free_cell(scene.singer[0], scene, world)
+            assert (row, column) not in {cell for one in scene.stage for cell in one.cells}
             mouth = pictures[:, :, row * CELL + 17 : row * CELL + 23, column * CELL + 13 : column * CELL + 20]
             open_, closed = mouth[np.array(scene.voice)], mouth[~np.array(scene.voice)]
             assert np.abs(open_ - open_[0, 0]).max() == 0
@@ -152,6 +154,15 @@ def test_a_singer_opens_the_mouth_while_there_is_a_voice() -> None:
             assert np.abs(open_[0, 0] - closed[0, 0]).mean() > 20
             seen += 1
     assert seen
+
+
+def test_a_singer_stays_where_there_is_room_and_else_next_to_it() -> None:
+    scene = next(scene for n in range(99) if (scene := make_scene(CLEAN.replace(voice=1.0), 0, "train", n)).singer)
+    cells = scene.stage[0].cells
+    assert free_cell((0, 0), dataclasses.replace(scene, instruments=()), CLEAN) == (0, 0)
+    moved = free_cell(cells[0], scene, CLEAN)
+    assert moved not in {cell for one in scene.stage for cell in one.cells}
+    assert abs(moved[0] - cells[0][0]) + abs(moved[1] - cells[0][1]) <= 3
 
 
 def test_fields_follow_the_map() -> None:

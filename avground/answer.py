@@ -6,9 +6,10 @@ video = Answerer("best.pt").watch("concert.mp4")
 print(video.ask("How many instruments are sounding in the video?"))
 """
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from avground.data.annotations import PLACEHOLDERS
+from avground.data.annotations import PLACEHOLDERS, question_words
 from avground.data.manifest import Kind, Manifest
 from avground.data.segments import sample_rows
-from avground.errors import ConfigError, DataError
+from avground.errors import ConfigError, DataError, check_choice, check_whole
 from avground.media import AUDIO_EXTRACTORS, RATE, VISUAL_EXTRACTORS, Extractor, decode, make_extractor
 from avground.ops.weights import normalize_weights
-from avground.training import load_checkpoint, read_checkpoint
+from avground.training import DEVICES, read_checkpoint, rebuild
 
 _EXTRACTORS: dict[Kind, tuple[str, ...]] = {"audio": AUDIO_EXTRACTORS, "visual": VISUAL_EXTRACTORS}
 _STANDS_OUT = 1.5
@@ -39,16 +40,19 @@ class Moment:
         start: Where it begins, in seconds of the video; it is one second long.
         audio_weight: Share of the attention to the sound, from 0 to 1.
         visual_weight: Share of the attention to the pictures, from 0 to 1.
+        uniform: The share that it would have if no second were preferred: more for the last second of a short video,
+            which stands for all that are missing.
     """
 
     start: float
     audio_weight: float
     visual_weight: float
+    uniform: float
 
     @property
-    def weight(self) -> float:
-        """The mean of both shares."""
-        return (self.audio_weight + self.visual_weight) / 2
+    def over_uniform(self) -> float:
+        """How many times as much attention it gets as without any preference, over sound and pictures."""
+        return (self.audio_weight + self.visual_weight) / 2 / self.uniform
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +84,22 @@ class Answer:
         return self.describe()
 
     def describe(self, top: int = _SHOWN) -> str:
-        """The answer as text, with the ``top`` likeliest answers and the seconds that stand out, at most as many."""
+        """The answer as text, with the ``top`` likeliest answers and the seconds that stand out, at most as many.
+
+        Raises:
+            ConfigError: if ``top`` is not a whole number of at least 1.
+        """
+        check_whole("top", top)
         lines = [self.question, *(f"  {share:6.1%}  {answer}" for answer, share in self.answers[:top])]
         if self.target is not None:
             lines.append(f"  asked for: {self.target[0]} (weight {self.target[1]:.2f})")
-        out = sorted((m for m in self.moments if m.weight * len(self.moments) >= _STANDS_OUT), key=lambda m: -m.weight)
+        order = sorted(self.moments, key=lambda moment: -moment.over_uniform)
         times = [
             f"{m.start:g}-{m.start + 1:g} s (sound {m.audio_weight:.2f}, pictures {m.visual_weight:.2f})"
-            for m in out[:top]
+            for m in order[:top]
+            if m.over_uniform >= _STANDS_OUT
         ]
-        flat = f"none stands out (largest {max(m.weight for m in self.moments) * len(self.moments):.1f} x uniform)"
+        flat = f"none stands out (largest {order[0].over_uniform:.1f} x uniform)"
         lines.append(f"  seconds: {', '.join(times) or flat}")
         if self.template is None:
             lines.append("  note: the training data held no question of this form")
@@ -101,10 +111,7 @@ class Answer:
             "question": self.question,
             "answers": [{"answer": answer, "probability": share} for answer, share in self.answers],
             "target": None if self.target is None else {"word": self.target[0], "weight": self.target[1]},
-            "moments": [
-                {"start": m.start, "audio_weight": m.audio_weight, "visual_weight": m.visual_weight}
-                for m in self.moments
-            ],
+            "moments": [asdict(moment) for moment in self.moments],
             "template": self.template,
         }
 
@@ -141,22 +148,24 @@ class Answerer:
         weights_folder: Path | None = None,
         device: str = "auto",
     ) -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
-        model, self.vocabulary, run = load_checkpoint(checkpoint)
+        check_choice("device", device, DEVICES)
+        cuda = torch.cuda.is_available()
+        if device == "cuda" and not cuda:
+            raise ConfigError("device: expected 'auto' or 'cpu', as torch finds no CUDA device here, got 'cuda'")
+        self.device = torch.device("cuda" if cuda and device != "cpu" else "cpu")
+        content = read_checkpoint(checkpoint)
+        model, self.vocabulary, run = rebuild(content, str(checkpoint))
         self.model = model.to(self.device)
         self.segments = run.segments
-        content = read_checkpoint(checkpoint)
         self.templates: tuple[str, ...] = tuple(content["templates"])
         self.trained_on: Mapping[str, Mapping[str, Any]] = content["features"]
         self.extractors: dict[Kind, Extractor] = {
             "audio": self._extractor("audio", audio, audio_weights, weights_folder, str(checkpoint)),
             "visual": self._extractor("visual", visual, visual_weights, weights_folder, str(checkpoint)),
         }
-        known = all(about["manifest"] for about in self.trained_on.values())
-        # Published features are of videos of 60 seconds, whatever their number of rows.
-        self.seconds = max(int(about["layout"]) for about in self.trained_on.values()) if known else 60
+        # Published features, which have no manifest, are of videos of 60 seconds, whatever their number of rows.
+        layouts = [about["layout"] for about in self.trained_on.values() if about["manifest"]]
+        self.seconds: int = max(layouts, default=60)
 
     def watch(self, video: str | PathLike[str], *, start: float = 0.0) -> "Watched":
         """Look at and listen to a video once; any number of questions may follow.
@@ -181,7 +190,7 @@ class Answerer:
         Raises:
             DataError: for a word that it does not know: names near ones, and the questions that it was trained on.
         """
-        words = question.strip().rstrip("?？").split()  # noqa: RUF001
+        words = question_words(question)
         try:
             if not words:
                 raise DataError("expected a question, got no word")
@@ -228,7 +237,9 @@ class Answerer:
         if trained is not None and (different := extractor.manifest.differences(trained)):
             raise ConfigError(f"{kind}: expected the extractor that {path} was trained on: {different}")
         if extractor.manifest.shape[0] != channels:
-            raise ConfigError(f"{kind}: expected {channels} channels, got {name!r} with {extractor.manifest.shape[0]}")
+            raise ConfigError(
+                f"{kind}: expected {channels} channels, got {extractor.name!r} with {extractor.manifest.shape[0]}"
+            )
         return extractor
 
     def _sampled(self, kind: Kind, seconds: Tensor) -> Float[Tensor, "1 t ..."]:
@@ -291,15 +302,18 @@ class Watched:
 
     def _moments(self, heard: list[float], seen: list[float]) -> tuple[Moment, ...]:
         """The weights by second: where a short video was continued, several segments stand for its last one."""
-        sums: dict[float, list[float]] = {}
-        for second, audio, visual in zip(self._seconds.tolist(), heard, seen, strict=True):
-            sum_ = sums.setdefault(second, [0.0, 0.0])
-            sum_[0] += audio
-            sum_[1] += visual
-        return tuple(Moment(second, *weights) for second, weights in sums.items())
+        seconds = self._seconds.tolist()
+        moments = []
+        for second in dict.fromkeys(seconds):
+            places = [place for place, other in enumerate(seconds) if other == second]
+            audio, visual = (math.fsum(weights[place] for place in places) for weights in (heard, seen))
+            moments.append(Moment(second, audio, visual, len(places) / len(seconds)))
+        return tuple(moments)
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """What the questions of a template look like, without the mark at the end."""
-    words = template.strip()[:-1].split()
-    return re.compile(" ".join(r"\S+" if word in PLACEHOLDERS else re.escape(word) for word in words))
+    """What the words of a template's questions look like."""
+    pattern = re.escape(" ".join(question_words(template)))
+    for placeholder in PLACEHOLDERS:
+        pattern = pattern.replace(re.escape(placeholder), r"\S+")
+    return re.compile(pattern)

@@ -12,7 +12,7 @@ from avground.data import Vocabulary
 from avground.errors import ConfigError, DataError
 from avground.media import decode, make_extractor
 from avground.models import MODELS
-from avground.training import pocket_run
+from avground.training import load_checkpoint, pocket_run
 from avground.training.checkpoint import make_checkpoint, write_atomically
 
 from .media.clips import write_video
@@ -80,7 +80,7 @@ def test_the_answer_is_that_of_the_model_on_extracted_features(save, film):
     clip = decode(film, seconds=SECONDS)
     audio = make_extractor("logmel")(torch.from_numpy(clip.sound).reshape(-1, 16_000))
     visual = make_extractor("efficientnet_lite0")(torch.from_numpy(clip.frames).permute(0, 3, 1, 2).contiguous())
-    model, vocabulary, _ = answer.load_checkpoint(path)
+    model, vocabulary, _ = load_checkpoint(path)
     words = torch.tensor([vocabulary.encode(TEMPLATES[0][:-1].split(), 14)])
     with torch.no_grad():
         out = model(audio[None], visual[None], words)
@@ -117,7 +117,8 @@ def test_a_video_that_ends_early_is_continued_by_its_last_second(save, film, tmp
     short = write_video(tmp_path / "short.mp4", seconds=2)
     given = Answerer(save(), device="cpu").watch(short).ask(TEMPLATES[0])
     assert [moment.start for moment in given.moments] == [0, 1]
-    assert math.fsum(moment.weight for moment in given.moments) == pytest.approx(1)
+    assert math.fsum(moment.audio_weight for moment in given.moments) == pytest.approx(1)
+    assert [moment.uniform for moment in given.moments] == [0.25, 0.75]
     later = Answerer(save(), device="cpu").watch(film, start=2).ask(TEMPLATES[0])
     assert [moment.start for moment in later.moments] == [2, 3]
 
@@ -166,6 +167,14 @@ def test_features_that_no_extractor_makes_here_are_named(save, manifests):
         Answerer(save(), audio="vggish")
 
 
+def test_a_device_that_is_not_there_is_an_error(save, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="device: expected 'auto' or 'cpu', as torch finds no CUDA"):
+        Answerer(save(), device="cuda")
+    with pytest.raises(ConfigError, match="device: expected one of 'auto', 'cpu', 'cuda', got 'gpu'"):
+        Answerer(save(), device="gpu")
+
+
 def test_without_manifests_the_extractors_must_be_named(save, film):
     path = save(audio=None, visual=None, layout=10)
     with pytest.raises(ConfigError, match="audio: expected one of vggish, vggish_pca, logmel: the features that"):
@@ -183,7 +192,7 @@ def test_a_model_that_chooses_no_word_names_none(save, film):
 
 
 def test_what_is_printed():
-    moments = tuple(answer.Moment(2.0 * n, audio, visual) for n, (audio, visual) in enumerate([(0.1, 0.0), (0.9, 1.0)]))
+    moments = answer.Moment(0.0, 0.1, 0.0, 0.5), answer.Moment(2.0, 0.9, 1.0, 0.5)
     given = answer.Answer("Is it?", (("yes", 0.75), ("no", 0.25)), ("it", 0.5), moments, "Is it?", torch.ones(2, 1, 1))
     assert str(given).splitlines() == [
         "Is it?",
@@ -193,6 +202,32 @@ def test_what_is_printed():
         "  seconds: 2-3 s (sound 0.90, pictures 1.00)",
     ]
     assert "no" not in given.describe(1)
+    with pytest.raises(ConfigError, match="top: expected a whole number of at least 1, got 0"):
+        given.describe(0)
+
+
+def test_the_last_second_of_a_short_video_does_not_stand_out_for_standing_for_many(save, tmp_path):
+    short = write_video(tmp_path / "short.mp4", seconds=2)
+    given = Answerer(save(model="question_lstm"), device="cpu").watch(short).ask(TEMPLATES[0])
+    assert [moment.audio_weight for moment in given.moments] == pytest.approx([0.25, 0.75])
+    assert "none stands out (largest 1.0 x uniform)" in str(given)
+
+
+def test_questions_are_read_as_training_reads_them(save):
+    found = Answerer(save(), device="cpu")
+    found.templates = ("In the video, is the <Object> louder", "How many <Object>s are there?")
+    assert found.template_of(["In", "the", "video", "is", "the", "flute", "louder"]) == found.templates[0]
+    assert found.template_of(["How", "many", "flutes", "are", "there"]) == found.templates[1]
+    assert found.template_of(["How", "many", "flutes"]) is None
+    assert found.words("Is the video, louder than the flute") == [
+        "Is",
+        "the",
+        "video",
+        "louder",
+        "than",
+        "the",
+        "flute",
+    ]
 
 
 def test_the_command(save, film, tmp_path, capsys):

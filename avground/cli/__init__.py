@@ -31,13 +31,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name, help=purpose, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == asked:  # Only this one is imported: what it needs, others may live without.
-            module = import_module(f"avground.cli.{name}")
+            try:
+                module = import_module(f"avground.cli.{name}")
+            except ModuleNotFoundError as error:
+                print(
+                    f'error: avground {name} needs {error.name}: pip install "avground[train,media]"', file=sys.stderr
+                )
+                return 1
             child.description = module.__doc__
             module.configure(child)
     options = parser.parse_args(arguments)
     try:
         return int(module.run(options))
-    except (AvgroundError, FloatingPointError) as error:
+    except (
+        AvgroundError,
+        FloatingPointError,
+        OSError,
+    ) as error:  # A file system has its own reasons, in its own words.
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:

@@ -27,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="question files, or folders of such")
     parser.add_argument("--prefix", help="which data set, where several lie in a folder: bias, balance, avqa")
     parser.add_argument("--features", type=Path, help="folder or file of features: names the videos it lacks")
+    parser.add_argument("--audio-features", metavar="NAME", help="folder of sound features (default: the only one)")
+    parser.add_argument("--visual-features", metavar="NAME", help="folder of picture features (default: the only one)")
     parser.add_argument(
         "--prior-from",
         choices=PRIORS,
@@ -45,7 +47,11 @@ def run(options: argparse.Namespace) -> int:
     paths = [path for given in options.paths for path in _question_files(given, options.prefix)]
     files = [QuestionFile.read(path) for path in paths]
     found = inspect_files(files, prior_from=options.prior_from, head_tail=options.head_tail)
-    found["features"] = None if options.features is None else _missing_features(options.features, files)
+    found["features"] = (
+        None
+        if options.features is None
+        else _missing_features(options.features, files, options.audio_features, options.visual_features)
+    )
     _print(json.dumps(found, indent=2) if options.json else "\n".join(_text(found)))
     return 0
 
@@ -67,11 +73,14 @@ def _question_files(path: Path, prefix: str | None) -> list[Path]:
     return kept
 
 
-def _missing_features(features: Path, files: Sequence[QuestionFile]) -> dict[str, Any]:
+def _missing_features(
+    features: Path, files: Sequence[QuestionFile], audio: str | None, visual: str | None
+) -> dict[str, Any]:
     records = [record for file in files for record in file.records]
     seen = dict.fromkeys(record.video_id for record in records)
     heard = dict.fromkeys(record.audio_id or record.video_id for record in records)
-    missing = open_features(features).missing(video_ids=seen, audio_ids=heard)
+    found = open_features(features, segments=1, audio=audio, visual=visual)
+    missing = found.missing(video_ids=seen, audio_ids=heard)
     return {"path": str(features), "missing": missing, "needed": {"audio": len(heard), "visual": len(seen)}}
 
 

@@ -17,8 +17,10 @@ After Ctrl-C or a crash, the same command with --resume goes on exactly where th
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from avground.data import pocket
+from avground.data.vocabulary import UnknownWords
 from avground.models import ABLATIONS, MODELS
 from avground.training import DEVICES, PRECISIONS, Run, music_avqa_run, pocket_run, train
 
@@ -35,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--audio-features", metavar="NAME", help="folder of sound features (default: the only one)")
     data.add_argument("--visual-features", metavar="NAME", help="folder of picture features (default: the only one)")
+    data.add_argument("--prefix", metavar="NAME", help="which data set, where several lie there: bias, balance, avqa")
+    data.add_argument("--unknown-words", choices=get_args(UnknownWords), help="words that train lacks (default: error)")
     data.add_argument("--segments", type=int, metavar="T", help="segments of a video (default: 10)")
     model = parser.add_argument_group("model")
     model.add_argument("--model", choices=MODELS, help="default: tjstg, or the model that --ablation changes")

@@ -219,6 +219,11 @@ def _question_type(row: Mapping[str, Any], where: str) -> tuple[str, str]:
     raise DataError(f"{where}: type: expected one of: {choices}; got {_brief(row['type'])}")
 
 
+def question_words(text: str) -> list[str]:
+    """The words of a question or of a template, without punctuation at their ends."""
+    return [word for part in text.split() if (word := part.strip(_PUNCTUATION))]
+
+
 def _fill(template: str, values: list[str], where: str) -> tuple[str, ...]:
     """The words of a question, its placeholders filled from left to right."""
     placeholders = _PLACEHOLDER.findall(template)
@@ -233,8 +238,7 @@ def _fill(template: str, values: list[str], where: str) -> tuple[str, ...]:
             f"{where}: templ_values: expected {len(placeholders)} ({wanted}), got {len(values)}: {_brief(values)}"
         )
     remaining = iter(values)
-    words = (word.strip(_PUNCTUATION) for word in template.split())
-    filled = tuple(_PLACEHOLDER.sub(lambda _: next(remaining), word) for word in words if word)
+    filled = tuple(_PLACEHOLDER.sub(lambda _: next(remaining), word) for word in question_words(template))
     if not filled:
         raise DataError(f"{where}: question_content: expected words, got {_brief(template)}")
     return filled

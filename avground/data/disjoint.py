@@ -67,6 +67,8 @@ def disjoint_split(records: Sequence[Record], sizes: Mapping[str, int], *, seed:
         ConfigError: if ``seed`` is not a whole number from 0.
     """
     check_whole("seed", seed, least=0)
+    if "train" not in sizes:
+        raise DataError(f"sizes: expected 'train' among the splits, got {', '.join(sizes) or 'none'}")
     for name, size in sizes.items():
         if size < 1:
             raise DataError(f"{name}: expected at least one question, got {size}")
@@ -74,14 +76,15 @@ def disjoint_split(records: Sequence[Record], sizes: Mapping[str, int], *, seed:
     members: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         members[group_of[base_video(record.video_id)]].append(record)
-    keys = {group: hashlib.sha256(f"{seed}/{group}".encode()).hexdigest() for group in members}
+    keys = {group: hashlib.sha256(f"{seed}/{group}".encode("utf-8", "surrogatepass")).hexdigest() for group in members}
     order = sorted(members, key=lambda group: (-len(members[group]), keys[group]))
     chosen = _share_out({group: _cells(members[group]) for group in order}, sizes)
     _complete_train(chosen, members, list(reversed(order)))
     for name in sizes:
         if name not in chosen.values():
             raise DataError(
-                f"{name}: expected a group of videos for each of {', '.join(sizes)}, got {len(members)} groups in all"
+                f"{name}: expected a group of videos for each of {', '.join(sizes)}, got {len(members)} groups in all, "
+                "of which train needs those that hold its words and answers"
             )
     return [chosen[group_of[base_video(record.video_id)]] for record in records]
 
@@ -159,7 +162,7 @@ def write_disjoint_split(
     raw = [row for name in SPLITS for row in rows[name]]
     written = {name: [row for row, split in zip(raw, splits, strict=True) if split == name] for name in SPLITS}
     again = {name: [record for record, split in zip(every, splits, strict=True) if split == name] for name in SPLITS}
-    texts = {name: (json.dumps(written[name], indent=1, ensure_ascii=False) + "\n").encode() for name in SPLITS}
+    texts = {name: (json.dumps(written[name], indent=1) + "\n").encode() for name in SPLITS}
     groups = Counter(group_videos(every).values())
     entry: dict[str, Any] = {
         "seed": seed,

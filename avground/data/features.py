@@ -10,10 +10,13 @@ from torch import Tensor
 
 from avground.data.manifest import FILE, Kind, Manifest, read_manifest
 from avground.data.memory import available_memory
-from avground.data.segments import LAYOUTS, FeatureFiles, FeatureKind
+from avground.data.segments import LAYOUTS, FeatureFiles, FeatureKind, check_layout
 from avground.errors import ConfigError, DataError
 
 Keep = Literal["auto", "memory", "disk"]
+
+PRECISIONS = ("float16", "bfloat16", "float32", "float64")
+"""Types that features may have on disk."""
 
 PUBLISHED: dict[Kind, str] = {"audio": "vggish", "visual": "res18_14x14"}
 """Folders in which MUSIC-AVQA's features are published."""
@@ -134,8 +137,9 @@ class FeatureFolder(Features):
 
     Sound lies in ``<root>/<audio>/<id>.npy`` as (rows, c), pictures in ``<root>/<visual>/<id>.npy`` as (rows, c, h, w),
     in half, single or double precision; single precision is what is returned. In one folder a full video has either 60
-    rows (one a second) or 10, or as many as its manifest says; which is told from the longest file checked, so check
-    the videos of a data set together rather than one by one. A shorter file is continued by its last row. Values are
+    rows (one a second) or 10, or one for each segment, or as many as its manifest says; which is told from the longest
+    file checked, so check the videos of a data set together rather than one by one. Where both manifests tell the same
+    rate, sound and pictures are taken from the same seconds. A shorter file is continued by its last row. Values are
     not looked at: a NaN on disk is a NaN in the batch.
 
     Args:
@@ -172,8 +176,8 @@ class FeatureFolder(Features):
         root = Path(root)
         self.keep = keep
         self.memory_limit = memory_limit
-        heard = FeatureFiles(root / (audio or find_folder(root, "audio")), "(rows, c)", segments)
-        seen = FeatureFiles(root / (visual or find_folder(root, "visual")), "(rows, c, h, w)", segments)
+        heard = FeatureFiles(root / (audio or find_folder(root, "audio")), "audio", segments)
+        seen = FeatureFiles(root / (visual or find_folder(root, "visual")), "visual", segments)
         super().__init__(root, segments, heard, seen)
         self.kinds: Mapping[Kind, FeatureFiles] = {"audio": heard, "visual": seen}
 
@@ -196,7 +200,16 @@ class FeatureFolder(Features):
             ConfigError: if ``keep="memory"`` asks for more memory than there is.
         """
         if self._check(video_ids, audio_ids, progress):
+            self._align()
             self._load(progress)
+
+    def _align(self) -> None:
+        """Take sound and pictures that have as many rows a second from the same seconds, whichever is longer."""
+        rates = {kind.manifest.rate if kind.manifest else None for kind in self.kinds.values()}
+        if len(rates) == 1 and None not in rates:
+            longest = max(kind.layout for kind in self.kinds.values())
+            for kind in self.kinds.values():
+                kind.take_layout(longest)
 
     def _load(self, progress: bool) -> None:
         """Read what is to be kept in memory."""
@@ -223,6 +236,32 @@ def _by_kind(video_ids: Iterable[str], audio_ids: Iterable[str] | None) -> dict[
     """The videos needed, each once: whose sound and whose pictures."""
     pictures = list(dict.fromkeys(video_ids))
     return {"audio": pictures if audio_ids is None else list(dict.fromkeys(audio_ids)), "visual": pictures}
+
+
+def check_description(description: Any, where: str) -> None:
+    """Check what was once returned by :meth:`Features.describe` and comes back from a file.
+
+    Args:
+        description: What came back.
+        where: What to call it in errors.
+
+    Raises:
+        DataError: names what was expected and what came.
+    """
+    if not isinstance(description, Mapping) or set(description) != set(PUBLISHED):
+        raise DataError(f"{where}: expected audio and visual, got {_keys(description)}")
+    for kind, about in description.items():
+        if not isinstance(about, Mapping) or set(about) != {"manifest", "layout", "precision"}:
+            raise DataError(f"{where}: {kind}: expected manifest, layout and precision, got {_keys(about)}")
+        if about["manifest"] is not None:
+            Manifest.from_dict(about["manifest"], f"{where}: {kind}")
+        if about["precision"] not in PRECISIONS:
+            raise DataError(f"{where}: {kind}: expected one of {', '.join(PRECISIONS)}, got {about['precision']!r}")
+        check_layout(about["layout"], f"{where}: {kind}")
+
+
+def _keys(value: Any) -> str:
+    return ", ".join(sorted(map(str, value))) if isinstance(value, Mapping) and value else repr(value)[:100]
 
 
 def find_folder(root: Path, kind: Kind) -> str:

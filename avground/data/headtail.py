@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, get_args
 
 from avground.data.annotations import FREQUENCIES, Frequency, Record
@@ -50,10 +51,10 @@ def head_tail(records: Sequence[Record], *, threshold: float = 1.2) -> tuple[Fre
     answers = Counter((record.type, record.answer) for record in records)
     questions = Counter(record.type for record in records)
     different = Counter(kind for kind, _ in answers)
-    mean = {kind: questions[kind] / different[kind] for kind in questions}
-    return tuple(
-        "head" if answers[record.type, record.answer] > threshold * mean[record.type] else "tail" for record in records
-    )
+    # Exactly: rounding must not decide what is just as frequent as the threshold says.
+    times = Fraction(str(threshold))
+    limit = {kind: times * questions[kind] / different[kind] for kind in questions}
+    return tuple("head" if answers[record.type, record.answer] > limit[record.type] else "tail" for record in records)
 
 
 def head_tail_of(records: Sequence[Record]) -> tuple[Frequency, ...]:

@@ -14,6 +14,9 @@ FORMAT = "avground features 1"
 
 Kind = Literal["audio", "visual"]
 
+MOST_ROWS = 100_000
+"""More rows than any video has, so that no file can ask for all memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -42,10 +45,19 @@ class Manifest:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, ("audio", "visual"))
         object.__setattr__(self, "shape", tuple(self.shape))
+        if not self.shape:
+            raise ConfigError("shape: expected at least one dimension, got none")
         for length in (*self.shape, self.seconds):
             check_whole("shape, seconds", length)
         check_positive("rate", self.rate)
+        if not 0.5 <= self.rate * self.seconds <= MOST_ROWS:
+            raise ConfigError(f"rate, seconds: expected 1 to {MOST_ROWS} rows, got {self.rate:g} x {self.seconds}")
+        for name, value in (("extractor", self.extractor), ("weights", self.weights or "")):
+            if not isinstance(value, str):
+                raise ConfigError(f"{name}: expected a string, got {value!r}")
         for name in ("settings", "versions"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ConfigError(f"{name}: expected a mapping, got {getattr(self, name)!r}")
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
 
     @property

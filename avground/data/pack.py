@@ -1,7 +1,8 @@
 """Packing a folder of features into a store, and checking either."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,23 @@ from torch import Tensor
 
 from avground.data.features import FeatureFolder, Features
 from avground.data.files import atomic_file
-from avground.data.headers import show_progress
-from avground.data.manifest import Kind
+from avground.data.headers import read_header, show_progress
+from avground.data.manifest import Kind, read_manifest
 from avground.data.store import (
     DIGEST_BYTES,
     DTYPES,
     FORMAT,
+    NAMES,
     SUFFIX,
     FeatureStore,
+    Stored,
+    check_installed,
     digest_of,
     open_tensor,
     read_contents,
     video_digest,
 )
 from avground.errors import ConfigError, DataError, check_choice, check_whole
-
-_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.uint8: "U8"}
 
 
 def open_features(
@@ -86,35 +88,41 @@ def pack(
             range of ``dtype``.
     """
     check_choice("dtype", dtype, DTYPES)
+    check_installed()
     names: dict[str, Any] = {"audio": audio, "visual": visual, "keep": "disk"}
     output = Path(output)
     if output.suffix != SUFFIX:
         raise ConfigError(f"output: expected a name that ends in {SUFFIX}, got {output.name!r}")
     if output.exists():
         raise DataError(f"{output}: expected a new file, got one that is there: it is left as it is")
-    if every is not None:
-        segments = _segments_left(every, FeatureFolder(features, segments=1, **names), progress)
-    folder = FeatureFolder(features, segments=segments, **names)
+    folder = FeatureFolder(features, segments=1 if every is not None else segments, **names)
     _check_all(folder, progress)
+    if every is not None:
+        rows = {kind: files.layout for kind, files in folder.kinds.items()}
+        folder = FeatureFolder(features, segments=_segments_left(every, rows), **names)
+        _check_all(folder, progress=False)
+        for kind, files in folder.kinds.items():
+            files.take_layout(rows[kind])  # As many rows a full video as before, whatever the number of segments.
     _write(output, folder, DTYPES[dtype], progress)
     return output
 
 
-def verify(path: str | PathLike[str], *, progress: bool = True) -> dict[Kind, int]:
+def verify(path: str | PathLike[str], *, progress: bool = True) -> dict[str, int]:
     """Read all features of a store, or of a folder, and check them.
 
     Args:
-        path: A store: every video must fit its checksum. Or a folder: every file must be whole and of one shape.
+        path: A store: every video must fit its checksum. Or a folder of features, or one that holds such folders:
+            every file must be whole and have rows of one shape, that of the manifest where there is one.
         progress: Whether to show a progress bar.
 
     Returns:
-        How many videos of each kind were checked.
+        How many videos were checked of each kind in a store, or in each folder.
 
     Raises:
         DataError: names the videos that are damaged or hold values that are not finite.
     """
     bad: list[str] = []
-    counts: dict[Kind, int] = {}
+    counts: dict[str, int] = {}
     for kind, video_id, values, digest in _all_videos(Path(path), progress):
         counts[kind] = counts.get(kind, 0) + 1
         if digest is not None and video_digest(values) != digest:
@@ -127,20 +135,31 @@ def verify(path: str | PathLike[str], *, progress: bool = True) -> dict[Kind, in
     return counts
 
 
-def _all_videos(path: Path, progress: bool) -> Iterator[tuple[Kind, str, Tensor, bytes | None]]:
-    """Kind, id, values and expected checksum of everything in a store or a folder."""
+def _all_videos(path: Path, progress: bool) -> Iterator[tuple[str, str, Tensor, bytes | None]]:
+    """Kind or folder, id, values and expected checksum of everything in a store or in folders."""
     if path.is_file():
         for kind, about in read_contents(path).items():
             values, digests = open_tensor(path, kind), open_tensor(path, f"{kind}_digest")
             for place, video_id in enumerate(show_progress(about["ids"], f"verifying {kind}", progress)):
                 yield kind, video_id, values[place], digests[place].numpy().tobytes()
         return
-    folder = FeatureFolder(path, segments=1, keep="disk")
-    _check_all(folder, progress)
-    for kind, files in folder.kinds.items():
-        for video_id in show_progress(files.ids, f"verifying {kind}", progress):
-            array = np.load(files.directory / f"{video_id}.npy", mmap_mode="r", allow_pickle=False)
-            yield kind, video_id, torch.from_numpy(np.array(array, dtype=np.float64)), None
+    folders = [path] if next(path.glob("*.npy"), None) else sorted({file.parent for file in path.glob("*/*.npy")})
+    if not folders:
+        raise DataError(f"{path}: expected a store, or a folder with .npy files in it or in its folders, got none")
+    for folder in folders:
+        yield from _all_of_folder(folder, progress)
+
+
+def _all_of_folder(folder: Path, progress: bool) -> Iterator[tuple[str, str, Tensor, bytes | None]]:
+    manifest = read_manifest(folder)
+    shape = None if manifest is None else manifest.shape
+    for file in show_progress(sorted(folder.glob("[!.]*.npy")), f"verifying {folder.name}", progress):
+        header = read_header(file)
+        shape = header.shape[1:] if shape is None else shape
+        if header.shape[1:] != shape or not header.shape[0]:
+            raise DataError(f"{file}: expected rows of shape {shape} as in the files before, got {header.shape}")
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        yield folder.name, file.stem, torch.from_numpy(np.array(array, dtype=np.float64)), None
 
 
 def _check_all(folder: FeatureFolder, progress: bool) -> None:
@@ -153,11 +172,9 @@ def _check_all(folder: FeatureFolder, progress: bool) -> None:
     folder.check(ids["visual"], audio_ids=ids["audio"], progress=progress)
 
 
-def _segments_left(every: int, folder: FeatureFolder, progress: bool) -> int:
-    """Segments of a full video if one row in so many is kept."""
+def _segments_left(every: int, rows: Mapping[Kind, int]) -> int:
+    """Segments of a full video, of so many rows, if one row in so many is kept."""
     check_whole("every", every)
-    _check_all(folder, progress)
-    rows = {kind: files.layout for kind, files in folder.kinds.items()}
     if len(set(rows.values())) > 1 or rows["audio"] % every:
         listed = " and ".join(f"{count} of {kind}" for kind, count in rows.items())
         raise ConfigError(f"every: expected a divisor of the rows of a full video, {listed}, got {every}")
@@ -165,40 +182,39 @@ def _segments_left(every: int, folder: FeatureFolder, progress: bool) -> int:
 
 
 def _write(output: Path, folder: FeatureFolder, dtype: torch.dtype, progress: bool) -> None:
-    shapes: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
-    for kind, files in folder.kinds.items():
-        shapes[kind] = ((len(files.ids), folder.segments, *files.item), torch.float32 if kind == "audio" else dtype)
-    for kind, files in folder.kinds.items():
-        shapes[f"{kind}_digest"] = ((len(files.ids), DIGEST_BYTES), torch.uint8)
+    types = {"audio": torch.float32, "visual": dtype}
+    tensors: dict[str, Stored] = {}
     metadata: dict[str, str] = {}
     for kind, files in folder.kinds.items():
         about = files.describe()
+        tensors[kind] = Stored(NAMES[types[kind]], (len(files.ids), folder.segments, *files.item))
         metadata[kind] = json.dumps({"ids": files.ids, "layout": about["layout"], "manifest": about["manifest"]})
-    metadata = {"format": FORMAT, "digest": digest_of(metadata), **metadata}
+    for kind, files in folder.kinds.items():
+        tensors[f"{kind}_digest"] = Stored("U8", (len(files.ids), DIGEST_BYTES))
     digests: list[bytes] = []
     with atomic_file(output) as file:
-        file.write(_header(shapes, metadata))
+        file.write(_header(tensors, metadata))
         for kind, files in folder.kinds.items():
-            target = shapes[kind][1]
             for video_id in show_progress(files.ids, f"packing {kind}", progress):
                 values = files.clips([video_id])[0]
-                stored = values.to(target)
+                stored = values.to(types[kind])
                 if not torch.isfinite(stored).all():
                     found = "NaN or infinity" if not torch.isfinite(values).all() else f"{values.abs().max().item():g}"
                     path = files.directory / f"{video_id}.npy"
-                    raise DataError(f"{path}: expected finite values in the range of {target}, got {found}")
+                    raise DataError(f"{path}: expected finite values in the range of {types[kind]}, got {found}")
                 file.write(stored.contiguous().flatten().view(torch.uint8).numpy().data)
                 digests.append(video_digest(stored))
         file.write(b"".join(digests))
 
 
-def _header(shapes: dict[str, tuple[tuple[int, ...], torch.dtype]], metadata: dict[str, str]) -> bytes:
+def _header(tensors: Mapping[str, Stored], metadata: Mapping[str, str]) -> bytes:
     """What a safetensors file begins with: the length of the header, and the header, filled up to whole words."""
-    entries: dict[str, Any] = {"__metadata__": metadata}
+    about = {"format": FORMAT, "digest": digest_of(metadata, tensors), **metadata}
+    entries: dict[str, Any] = {"__metadata__": about}
     start = 0
-    for name, (shape, dtype) in shapes.items():
-        stop = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        entries[name] = {"dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [start, stop]}
+    for name, (dtype, shape) in tensors.items():
+        stop = start + math.prod(shape) * {"F32": 4, "U8": 1}.get(dtype, 2)
+        entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, stop]}
         start = stop
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avground.data.headers import Header, file_name, read_headers, show_progress
-from avground.data.manifest import Manifest, read_manifest
+from avground.data.manifest import FILE, MOST_ROWS, Kind, Manifest, read_manifest
 from avground.errors import ConfigError, DataError
 
 LAYOUTS = (10, 60)
 """Rows a full video may have on disk: one for each of ten segments, or one a second."""
+
+DIMENSIONS: dict[Kind, str] = {"audio": "(rows, c)", "visual": "(rows, c, h, w)"}
+"""Of the features of a video."""
 
 
 def sample_rows(rows: int, layout: int, segments: int) -> NDArray[np.int64]:
@@ -96,6 +99,22 @@ class FeatureKind(ABC):
         return {"manifest": made, "layout": self.layout, "precision": self.precision}
 
 
+def check_kind(manifest: Manifest, kind: Kind, where: str) -> None:
+    """Raise :class:`DataError` unless a manifest is that of a kind of feature, and of as many dimensions."""
+    dimensions = DIMENSIONS[kind].count(",")
+    if manifest.kind != kind or len(manifest.shape) != dimensions:
+        raise DataError(
+            f"{where}: expected {kind} features with rows of {dimensions} dimensions, got {manifest.kind} features of "
+            f"shape {manifest.shape}"
+        )
+
+
+def check_layout(layout: Any, where: str) -> None:
+    """Raise :class:`DataError` unless ``layout`` can be the rows of a full video."""
+    if not isinstance(layout, int) or isinstance(layout, bool) or not 1 <= layout <= MOST_ROWS:
+        raise DataError(f"{where}: layout: expected a whole number from 1 to {MOST_ROWS}, got {layout!r}")
+
+
 def check_segments(segments: Sequence[int], count: int, limit: int) -> NDArray[np.int64]:
     """The segments as an array.
 
@@ -115,15 +134,17 @@ class FeatureFiles(FeatureKind):
     added.
     """
 
-    def __init__(self, directory: Path, dimensions: str, segments: int) -> None:
+    def __init__(self, directory: Path, kind: Kind, segments: int) -> None:
         if not directory.is_dir():
             raise DataError(
                 f"{directory}: expected a folder of .npy files, got {'a file' if directory.exists() else 'none'}"
             )
         self.directory = directory
-        self.dimensions = dimensions
+        self.dimensions = DIMENSIONS[kind]
         self.segments = segments
         self.manifest = read_manifest(directory)
+        if self.manifest is not None:
+            check_kind(self.manifest, kind, str(directory / FILE))
         self._item: tuple[int, ...] | None = None if self.manifest is None else self.manifest.shape
         self._layout = 0
         self.ids: list[str] = []
@@ -186,8 +207,7 @@ class FeatureFiles(FeatureKind):
                 f"{self.directory}: {len(bad)} of {len(names)} videos cannot be used: {'; '.join(bad[:5])}{more}"
             )
         longest = max(header.shape[0] for header in good.values())
-        sizes = {self.segments, *LAYOUTS} if self.manifest is None else {self.segments, *LAYOUTS, self.manifest.rows}
-        layout = max(self._layout, min(size for size in sizes if size >= longest))
+        layout = max(self._layout, self._layout_for(longest))
         if layout < self.segments:
             raise DataError(
                 f"{self.directory}: expected at least {self.segments} rows in a full video (segments), got {longest}"
@@ -197,13 +217,26 @@ class FeatureFiles(FeatureKind):
                 f"segments: expected a divisor of {layout}, the rows of a full video in {self.directory}, "
                 f"got {self.segments}"
             )
-        if layout != self._layout:
-            self._chunks.clear()  # Loaded segments were taken from other rows.
-        self._layout, self._item = layout, item
+        self.take_layout(layout)
+        self._item = item
         self._places.update((video_id, place) for place, video_id in enumerate(good, start=len(self.ids)))
         self.ids.extend(good)
         self._headers.extend(good.values())
         return True
+
+    def _layout_for(self, longest: int) -> int:
+        """Rows of a full video, where the longest file has so many."""
+        if self.manifest is not None:
+            return min(size for size in (*LAYOUTS, self.manifest.rows) if size >= longest)
+        if longest == self.segments:
+            return longest  # One row for each segment.
+        return min(size for size in LAYOUTS if size >= longest)
+
+    def take_layout(self, layout: int) -> None:
+        """Let a full video have so many rows."""
+        if layout != self._layout:
+            self._chunks.clear()  # Loaded segments were taken from other rows.
+        self._layout = layout
 
     def missing(self, video_ids: Iterable[str]) -> list[str]:
         """The videos without a file."""

@@ -9,9 +9,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from avground.data.features import Features
 from avground.data.headers import file_name
 from avground.data.manifest import Kind, Manifest
 from avground.data.memory import available_memory
-from avground.data.segments import FeatureKind, check_segments
+from avground.data.segments import DIMENSIONS, FeatureKind, check_kind, check_layout, check_segments
 from avground.errors import ConfigError, DataError
 
 SUFFIX = ".safetensors"
@@ -31,7 +32,15 @@ FORMAT = "avground store 1"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 DIGEST_BYTES = 16
 
-_DIMENSIONS: dict[Kind, int] = {"audio": 3, "visual": 5}
+NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
+"""What safetensors files call these types."""
+
+
+class Stored(NamedTuple):
+    """What the header of a safetensors file says of a tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
 
 
 class FeatureStore(Features):
@@ -146,6 +155,12 @@ class StoredKind(FeatureKind):
         return out
 
 
+def check_installed() -> None:
+    """Raise :class:`ConfigError` where the package that reads stores is missing."""
+    if find_spec("safetensors") is None:
+        raise ConfigError('stores of features: expected the package safetensors: pip install "avground[train]"')
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file, whose errors become :class:`DataError`."""
@@ -183,40 +198,54 @@ def read_contents(path: Path) -> dict[Kind, dict[str, Any]]:
         raise DataError(f"{path}: expected a store of features, got no such file")
     with _opened(path) as file:
         metadata = dict(file.metadata() or {})
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
     if metadata.pop("format", None) != FORMAT:
         raise DataError(f"{path}: expected a store of the format {FORMAT!r}, got another safetensors file")
-    if metadata.pop("digest", None) != digest_of(metadata):
+    if metadata.pop("digest", None) != digest_of(metadata, tensors):
         raise DataError(f"{path}: expected metadata that fit their checksum, got damaged ones")
-    return {kind: _contents_of(kind, metadata, shapes, path) for kind in _DIMENSIONS}
+    return {kind: _contents_of(kind, metadata, tensors, path) for kind in DIMENSIONS}
 
 
-def _contents_of(
-    kind: Kind, metadata: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], path: Path
-) -> dict[str, Any]:
+def _contents_of(kind: Kind, metadata: Mapping[str, str], tensors: Mapping[str, Stored], path: Path) -> dict[str, Any]:
     """What the metadata say of one kind, checked against the tensors."""
+    where = f"{path}: {kind}"
     try:
         about = json.loads(metadata[kind])
-        ids, layout, manifest = about["ids"], int(about["layout"]), about["manifest"]
-        for video_id in ids:
-            file_name(video_id)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        ids, layout, manifest = about["ids"], about["layout"], about["manifest"]
+        names = {file_name(video_id) for video_id in ids}
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+        raise DataError(f"{where}: expected ids, layout and manifest, got {type(error).__name__}: {error}") from error
+    if not isinstance(ids, list) or len(names) != len(ids):
+        raise DataError(f"{where}: expected a list of different ids, got {type(ids).__name__} of {len(names)}")
+    check_layout(layout, where)
+    values, digests = tensors.get(kind), tensors.get(f"{kind}_digest")
+    dimensions, count = 2 + DIMENSIONS[kind].count(","), len(ids)
+    good = (
+        values is not None
+        and values.dtype in NAMES.values()
+        and len(values.shape) == dimensions
+        and 0 not in values.shape
+    )
+    if not good or values is None or values.shape[0] != count or digests != Stored("U8", (count, DIGEST_BYTES)):
         raise DataError(
-            f"{path}: {kind}: expected ids, layout and manifest, got {type(error).__name__}: {error}"
-        ) from error
-    dimensions, shape, digests = _DIMENSIONS[kind], shapes.get(kind, ()), shapes.get(f"{kind}_digest", ())
-    if len(shape) != dimensions or 0 in shape or (shape[0], digests) != (len(ids), (len(ids), DIGEST_BYTES)):
-        raise DataError(
-            f"{path}: {kind}: expected {len(ids)} videos in {dimensions} dimensions with a checksum each, got {shape} "
-            f"and {digests}"
+            f"{where}: expected {count} videos in {dimensions} dimensions with a checksum each, got {values} and "
+            f"{digests}"
         )
-    made = None if manifest is None else Manifest.from_dict(manifest, f"{path}: {kind}")
+    made = None if manifest is None else Manifest.from_dict(manifest, where)
+    if made is not None:
+        check_kind(made, kind, where)
+        if made.shape != values.shape[2:]:
+            raise DataError(
+                f"{where}: expected rows of shape {made.shape}, as its manifest says, got {values.shape[2:]}"
+            )
     return {"ids": ids, "layout": layout, "manifest": made}
 
 
-def digest_of(metadata: Mapping[str, str]) -> str:
-    """The checksum of metadata."""
-    return hashlib.sha256(json.dumps(dict(sorted(metadata.items()))).encode()).hexdigest()
+def digest_of(metadata: Mapping[str, str], tensors: Mapping[str, Stored]) -> str:
+    """The checksum of what the header of a store says, apart from this checksum."""
+    content = json.dumps([sorted(metadata.items()), sorted(tensors.items())])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def video_digest(values: Tensor) -> bytes:

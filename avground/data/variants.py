@@ -22,7 +22,7 @@ _SIZES = {
 }
 _REPHRASED = 211_572
 
-_NUMBERED = re.compile(r"[a-z]{0,3}(\d{8})")
+_NUMBERED = re.compile(r"(?:e?(?:sa|va|vv))?([0-9]{8})")
 _COPY = re.compile(r"(_flip|_#\d+)+$")
 
 

@@ -1,6 +1,6 @@
 """Training, evaluation and checkpoints."""
 
-from avground.training.checkpoint import load_checkpoint, read_checkpoint
+from avground.training.checkpoint import load_checkpoint, read_checkpoint, rebuild
 from avground.training.evaluate import Evaluation, evaluate
 from avground.training.grounding import GroundingMetric
 from avground.training.interrupt import Interrupted
@@ -30,6 +30,7 @@ __all__ = [
     "pocket_run",
     "prior_scores",
     "read_checkpoint",
+    "rebuild",
     "score",
     "table",
     "train",

@@ -1,12 +1,14 @@
 """Checkpoints: written in one step or not at all, and read without running code that a file brings along."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from avground.data import Vocabulary
+from avground.data.features import check_description
 from avground.data.files import atomic_file
 from avground.errors import ConfigError, DataError
 from avground.models import MODELS, Network
@@ -65,6 +67,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise DataError(
             f"{path}: expected the keys of a checkpoint; missing: {missing or 'none'}, unknown: {unknown or 'none'}"
         )
+    check_description(content["features"], f"{path}: features")
+    templates = content["templates"]
+    if not isinstance(templates, list) or not all(isinstance(template, str) for template in templates):
+        raise DataError(f"{path}: templates: expected a list of strings, got {type(templates).__name__}")
     return dict(content)
 
 
@@ -82,14 +88,33 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Network, Vocabulary, 
     Raises:
         DataError: if the file is no complete checkpoint, or its weights do not fit its configuration.
     """
-    content = read_checkpoint(path)
+    return rebuild(read_checkpoint(path), str(path))
+
+
+def rebuild(content: Mapping[str, Any], path: str) -> tuple[Network, Vocabulary, Run]:
+    """What :func:`load_checkpoint` returns, from what :func:`read_checkpoint` returned.
+
+    Args:
+        content: The checkpoint's content.
+        path: The file, for errors.
+
+    Raises:
+        DataError: if the weights or the vocabulary do not fit the configuration.
+    """
     try:
         run = Run.from_dict(content["run"])
         model = MODELS[run.model](**content["model_config"])
     except (TypeError, ConfigError) as error:
         raise DataError(f"{path}: expected a configuration that this version knows: {line(error)}") from error
-    load_weights(model, content["model"], str(path))
-    return model.eval(), Vocabulary.from_dict(content["vocabulary"]), run
+    if not isinstance(content["model"], Mapping):
+        raise DataError(f"{path}: expected named weights, got {type(content['model']).__name__}")
+    load_weights(model, content["model"], path)
+    vocabulary = Vocabulary.from_dict(content["vocabulary"])
+    sizes = len(vocabulary.words), len(vocabulary.answers)
+    if sizes != (model.config.vocabulary_size, model.config.answers):
+        expected = f"{model.config.vocabulary_size} words and {model.config.answers} answers, as its model has"
+        raise DataError(f"{path}: expected a vocabulary of {expected}, got {sizes[0]} and {sizes[1]}")
+    return model.eval(), vocabulary, run
 
 
 def make_checkpoint(model: Network, run: Run, vocabulary: Vocabulary, **rest: Any) -> dict[str, Any]:

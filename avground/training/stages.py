@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from avground.data import Batch, MusicAVQA
+from avground.errors import DataError
 from avground.losses import PairMatchingLoss
 from avground.training.run import Run
 from avground.training.splits import Splits
@@ -55,6 +56,11 @@ def make_stages(run: Run, splits: Splits) -> list[Stage]:
         matched = [(place, record) for place, record in enumerate(dataset.records) if record.matched]
         first_of_video = {record.video_id: place for place, record in reversed(matched)}
         videos = sorted(first_of_video.values())
+        if not videos:
+            raise DataError(
+                "stage I: expected train questions that are heard with their own video's sound, got none: leave the "
+                "stage out (stage_one_epochs=0)"
+            )
         parts: tuple[str, ...] = ("total", "matching")
         stages.append(
             Stage("stage I", "video", run.stage_one_epochs, 0, dataset, videos, parts, _pair_losses(), validate=False)

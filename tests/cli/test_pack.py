@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from avground.cli import main
@@ -21,9 +23,9 @@ def test_pack_and_verify(feats, tmp_path, capsys):
     assert main(["pack", str(feats), "--output", str(path), "--dtype", "bfloat16"]) == 0
     assert "sound of 8 videos, pictures of 8, 8 x 6 x 6" in capsys.readouterr().out
     assert FeatureStore(path).describe()["visual"]["precision"] == "bfloat16"
-    for features in (path, feats):
+    for features, names in ((path, ("audio", "visual")), (feats, ("res18_14x14", "vggish"))):
         assert main(["verify", str(features)]) == 0
-        assert "audio of 8 videos, visual of 8 videos: good" in capsys.readouterr().out
+        assert f"{names[0]} of 8 videos, {names[1]} of 8 videos: good" in capsys.readouterr().out
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -44,3 +46,20 @@ def test_what_cannot_be_is_named(feats, options, message, capsys, tmp_path, monk
     assert main(["pack", str(feats), *options]) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("*x*"))
+
+
+def test_a_file_where_a_folder_should_be_is_an_error_in_one_line(feats, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["pack", str(feats), "--output", str(tmp_path / "file" / "x.safetensors")]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch, capsys):
+    for module in [name for name in sys.modules if name.startswith(("avground.training", "avground.cli.train"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.setitem(sys.modules, "lightning.fabric", None)
+    assert main(["train", "--help"]) == 1
+    assert (
+        'error: avground train needs lightning.fabric: pip install "avground[train,media]"' in capsys.readouterr().err
+    )

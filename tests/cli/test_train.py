@@ -60,3 +60,18 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     assert "To go on, run the same again with --resume" in capsys.readouterr().err
     assert main([*options, "--resume"]) == 0
     assert (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_one_of_several_data_sets_and_unknown_words(tmp_path):
+    world = pocket.World(types=4, rows=6, columns=6, channels=8, train=10, val=3, test=5, questions=3)
+    folder = pocket.generate(tmp_path / "mine", world, progress=False)
+    (folder / "truth.json").unlink()
+    for split, name in (("train", "train"), ("val", "valid"), ("test", "test")):
+        path = folder / "json" / f"avqa-{split}.json"
+        text = path.read_text()
+        for prefix in ("bias", "balance"):
+            (folder / "json" / f"{prefix}_{name}.json").write_text(text.replace("Is there", "Is really there"))
+        path.unlink()
+    run = ["--data", str(folder), "--epochs", "1", "--stage-one-epochs", "0", "--dim", "8", "--device", "cpu"]
+    assert main([*run, "--output", "a"]) == 1
+    assert main([*run, "--output", "b", "--prefix", "bias", "--unknown-words", "skip", "--matching", "0"]) == 0

@@ -95,3 +95,11 @@ def test_bad_lengths_and_names():
         score_head_tail(["one", "two"], records, ["head"])
     with pytest.raises(DataError, match="frequencies: expected 'head' or 'tail', got 'body'"):
         score_head_tail(["one", "two"], records, ["head", "body"])
+
+
+def test_just_as_frequent_as_the_threshold_says_is_tail():
+    """14 of 35 questions with 3 answers: exactly 1.2 times the mean, which rounding would put above it."""
+    answers = ["a"] * 14 + ["b"] * 11 + ["c"] * 10
+    records = [Record("v", None, ("Audio", "Counting"), "How?", ("How",), answer) for answer in answers]
+    assert set(head_tail(records)) == {"tail"}
+    assert head_tail(records, threshold=1.19).count("head") == 14

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from avground.data import FeatureFolder, Manifest
@@ -53,6 +54,10 @@ def vars_of(manifest):
         ('{"format": "avground features 1"}', r"expected the keys \['extractor', 'kind'"),
         (dump_manifest(SOUND).replace('"audio"', '"smell"'), "kind: expected one of 'audio', 'visual', got 'smell'"),
         (dump_manifest(SOUND).replace('"rate": 1.0', '"rate": 0'), "rate: expected a number above 0, got 0"),
+        (dump_manifest(SOUND).replace('"rate": 1.0', '"rate": 1e308'), "rate, seconds: expected 1 to 100000 rows"),
+        (dump_manifest(SOUND).replace('"logmel"', "5"), "extractor: expected a string, got 5"),
+        (dump_manifest(SOUND).replace('"weights": null', '"weights": [1]'), "weights: expected a string, got"),
+        (dump_manifest(SOUND).replace('"settings": {}', '"settings": []'), "settings: expected a mapping, got"),
         (dump_manifest(SOUND).replace("    4\n", "    -4\n"), "shape, seconds: expected a whole number of at least 1"),
     ],
 )
@@ -124,3 +129,21 @@ def test_more_rows_than_a_minute_need_a_manifest_that_says_so(feats, save):
     folder.check(["g"], progress=False)
     assert folder.kinds["audio"].layout == 90
     assert folder.audio(["g"]).shape == (1, 10, 4)
+
+
+def test_a_manifest_of_the_other_kind_is_refused(feats):
+    write(feats / "vggish", PICTURES)
+    with pytest.raises(
+        DataError, match="expected audio features with rows of 1 dimensions, got visual features of shape"
+    ):
+        FeatureFolder(feats)
+
+
+def test_sound_and_pictures_of_one_rate_are_taken_from_the_same_seconds(tmp_path, save):
+    for kind, item, lengths in (("vggish", (4,), {"a": 10, "c": 60}), ("res18_14x14", (3, 2, 5), {"a": 10})):
+        values = {video: save(kind, video, (length, *item)) for video, length in lengths.items()}
+        write(tmp_path / "feats" / kind, SOUND if kind == "vggish" else PICTURES)
+    folder = FeatureFolder(tmp_path / "feats")
+    folder.check(["a"], audio_ids=["a", "c"], progress=False)
+    assert {kind.layout for kind in folder.kinds.values()} == {60}
+    assert np.array_equal(folder.visual(["a"])[0].numpy(), values["a"][np.minimum(np.arange(0, 60, 6), 9)])

@@ -114,7 +114,31 @@ class _Videos(torch.utils.data.Dataset):
 
 def test_verify_counts_what_it_checked(feats, packed):
     assert verify(packed(), progress=False) == {"audio": 5, "visual": 5}
-    assert verify(feats, progress=False) == {"audio": 5, "visual": 5}
+    assert verify(feats, progress=False) == {"res18_14x14": 5, "vggish": 5}
+    assert verify(feats / "vggish", progress=False) == {"vggish": 5}
+    with pytest.raises(DataError, match=r"expected a store, or a folder with \.npy files .*, got none"):
+        verify(feats.parent, progress=False)
+
+
+def test_verify_leaves_no_folder_out(feats, save):
+    (feats / "other").mkdir()
+    np.save(feats / "other" / "a.npy", np.full((3, 4), np.inf))
+    with pytest.raises(DataError, match="1 of 11 cannot be used: other of a: expected finite values"):
+        verify(feats, progress=False)
+    np.save(feats / "other" / "a.npy", np.zeros((3, 4)))
+    np.save(feats / "other" / "b.npy", np.zeros((3, 5)))
+    with pytest.raises(DataError, match=r"b\.npy: expected rows of shape \(4,\) as in the files before, got \(3, 5\)"):
+        verify(feats, progress=False)
+
+
+def test_every_so_many_rows_of_short_videos_too(tmp_path, save):
+    for kind, item in (("vggish", (4,)), ("res18_14x14", (3, 2, 5))):
+        rows = {video: save(kind, video, (length, *item)) for video, length in (("a", 25), ("b", 13))}
+    path = pack(tmp_path / "feats", tmp_path / "two.safetensors", dtype="float32", every=2, progress=False)
+    found = FeatureStore(path, segments=30)
+    assert found.describe()["visual"]["layout"] == 60
+    expected = rows["a"][np.minimum(np.arange(0, 60, 2), 24)]
+    assert np.array_equal(found.visual(["a"])[0].numpy(), expected)
 
 
 def test_every_flipped_byte_of_values_or_metadata_is_found(packed, tmp_path):
@@ -123,9 +147,10 @@ def test_every_flipped_byte_of_values_or_metadata_is_found(packed, tmp_path):
     ids = content.index(b'\\"a\\"')
     broken = tmp_path / "broken.safetensors"
     step = (len(content) - values) // 23
-    for place in [ids + 2, *range(values, len(content), step)]:
+    dtype, shape = content.index(b'"F16"') + 1, content.index(b'"shape":[5,10,3') + 10
+    for place in [ids + 2, dtype, shape, *range(values, len(content), step)]:
         broken.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        with pytest.raises(DataError, match=r"fit their checksum, got damaged"):
+        with pytest.raises(DataError, match=r"fit their checksum, got damaged|got SafetensorError"):
             verify(broken, progress=False)
 
 
@@ -143,7 +168,7 @@ def test_nan_is_not_packed_and_verify_names_it(feats, packed, tmp_path):
     np.save(feats / "res18_14x14" / "b.npy", values)
     with pytest.raises(DataError, match=r"b\.npy: expected finite values in the range of torch.float16, got NaN"):
         packed()
-    with pytest.raises(DataError, match=r"1 of 10 cannot be used: visual of b: expected finite values, got NaN"):
+    with pytest.raises(DataError, match=r"1 of 10 cannot be used: res18_14x14 of b: expected finite values, got NaN"):
         verify(feats, progress=False)
     values[6, 0, 0, 0] = 1e5
     np.save(feats / "res18_14x14" / "b.npy", values)
@@ -184,9 +209,8 @@ def test_a_store_of_another_kind_is_refused(packed, tmp_path):
         FeatureStore(other)
     metadata = {"audio": json.dumps({"ids": ["a"], "layout": 10, "manifest": None})}
     metadata["visual"] = metadata["audio"]
-    save_file(
-        {"visual": torch.zeros(2, 3)}, other, {"format": store.FORMAT, "digest": store.digest_of(metadata), **metadata}
-    )
+    digest = store.digest_of(metadata, {"visual": store.Stored("F32", (2, 3))})
+    save_file({"visual": torch.zeros(2, 3)}, other, {"format": store.FORMAT, "digest": digest, **metadata})
     with pytest.raises(DataError, match="audio: expected 1 videos in 3 dimensions with a checksum each, got"):
         FeatureStore(other)
     with pytest.raises(DataError, match=r"nowhere\.safetensors: expected a store of features, got no such file"):
@@ -195,3 +219,56 @@ def test_a_store_of_another_kind_is_refused(packed, tmp_path):
         open_features(packed(), audio="vggish")
     with pytest.raises(ConfigError, match=r"segments: expected a divisor of 10, the segments in .*, got 3"):
         FeatureStore(packed("third"), segments=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layout": 0}, "layout: expected a whole number from 1 to 100000, got 0"),
+        ({"layout": 3.7}, "layout: expected a whole number .*, got 3.7"),
+        ({"ids": "ab"}, "expected a list of different ids, got str"),
+        ({"ids": ["a", "a"]}, "expected a list of different ids, got list of 1"),
+        (
+            {"ids": ["a", "../b"]},
+            "expected ids, layout and manifest, got DataError: video id: expected a plain file name",
+        ),
+        ({"ids": [1, 2]}, "expected ids, layout and manifest, got"),
+        ({"manifest": 5}, "expected the keys"),
+        (
+            {"manifest": vars(Manifest(kind="visual", extractor="x", shape=(4,)))},
+            "expected audio features with rows of",
+        ),
+        (
+            {"manifest": vars(Manifest(kind="audio", extractor="x", shape=(7,)))},
+            r"of shape \(7,\), as its manifest says",
+        ),
+    ],
+)
+def test_metadata_that_cannot_be_are_refused_though_their_checksum_fits(tmp_path, changes, message):
+    about = {"ids": ["a", "b"], "layout": 10, "manifest": None}
+    metadata = {"audio": json.dumps({**about, **changes}), "visual": json.dumps(about)}
+    with pytest.raises(DataError, match=message):
+        FeatureStore(_hostile(tmp_path, metadata))
+
+
+def test_types_that_no_store_has_are_refused(tmp_path):
+    about = json.dumps({"ids": ["a", "b"], "layout": 10, "manifest": None})
+    for dtype in (torch.int64, torch.bool, torch.float64, torch.float8_e4m3fn):
+        with pytest.raises(
+            DataError, match="visual: expected 2 videos in 5 dimensions with a checksum each, got Stored"
+        ):
+            FeatureStore(_hostile(tmp_path, {"audio": about, "visual": about}, dtype))
+    assert FeatureStore(_hostile(tmp_path, {"audio": about, "visual": about})).audio_dim == 4
+
+
+def _hostile(tmp_path, metadata, dtype=torch.float16):
+    from safetensors.torch import save_file
+
+    tensors = {"audio": torch.zeros(2, 10, 4), "visual": torch.zeros(2, 10, 3, 1, 1).to(dtype)}
+    tensors |= {f"{kind}_digest": torch.zeros(2, 16, dtype=torch.uint8) for kind in ("audio", "visual")}
+    save_file(tensors, path := tmp_path / "hostile.safetensors")
+    with safe_open(path, framework="pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: store.Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+    save_file(tensors, path, {"format": store.FORMAT, "digest": store.digest_of(metadata, shapes), **metadata})
+    return path

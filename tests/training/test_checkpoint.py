@@ -20,8 +20,12 @@ def model():
 
 @pytest.fixture
 def content(model):
-    rest = {name: {} for name in ("templates", "features", "files", "progress", "optimizer", "precision", "versions")}
-    return make_checkpoint(model, pocket_run("data", dim=8), VOCABULARY, **rest)
+    rest = {name: {} for name in ("files", "progress", "optimizer", "precision", "versions")}
+    about = {"manifest": None, "layout": 10, "precision": "float32"}
+    features = {"audio": about, "visual": about}
+    return make_checkpoint(
+        model, pocket_run("data", dim=8), VOCABULARY, templates=["Is it?"], features=features, **rest
+    )
 
 
 def test_a_model_comes_back_in_one_line(model, content, tmp_path):
@@ -94,6 +98,11 @@ def test_a_file_that_brings_code_is_refused_unread(tmp_path, monkeypatch, write)
     assert os.listdir(tmp_path) == ["evil.pt"]
 
 
+def _about(content, **changes):
+    features = content["features"]
+    return {**content, "features": {**features, "audio": {**features["audio"], **changes}}}
+
+
 def _without(content, key):
     return {name: value for name, value in content.items() if name != key}
 
@@ -115,6 +124,14 @@ def _without(content, key):
         ),
         (lambda c: {**c, "model_config": {**c["model_config"], "speed": 1}}, "configuration that this version knows"),
         (lambda c: {**c, "run": {**c["run"], "model": "tjstg9"}}, "configuration that this version knows.*tjstg9"),
+        (lambda c: {**c, "model": None}, "expected named weights, got NoneType"),
+        (lambda c: {**c, "vocabulary": {"words": ["<pad>"], "answers": ["yes"]}}, "3 words and 2 answers.*got 1 and 1"),
+        (lambda c: {**c, "templates": [1]}, "templates: expected a list of strings, got list"),
+        (lambda c: {**c, "features": None}, "features: expected audio and visual, got None"),
+        (lambda c: _about(c, layout=10**12), "features: audio: layout: expected a whole number from 1 to 100000"),
+        (lambda c: _about(c, layout="x"), "features: audio: layout: expected a whole number .* got 'x'"),
+        (lambda c: _about(c, precision="save"), "features: audio: expected one of float16, .*, got 'save'"),
+        (lambda c: _about(c, manifest={}), "features: audio: expected the keys"),
     ],
 )
 def test_content_that_does_not_fit(content, tmp_path, change, message):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from avground import PairMatchingLoss
+from avground.errors import DataError
 from avground.models import ABLATIONS, MODELS, UNMATCHED, Grounded
 from avground.training import load_checkpoint, pocket_run, train
 from avground.training.stages import make_stages
@@ -70,3 +71,14 @@ def test_a_question_heard_with_another_videos_sound_is_no_positive(splits):
     torch.testing.assert_close(found, PairMatchingLoss()(logits[:, batch.matched]))
     _, of_all = make_stages(two_steps(str(splits.folder)), splits)
     torch.testing.assert_close(of_all.losses(lambda *_: out, batch)["matching"], PairMatchingLoss()(logits))
+
+
+def test_stage_one_needs_a_question_with_its_own_sound(splits):
+    ids = list(dict.fromkeys(record.video_id for record in splits.records["train"]))
+    other = dict(zip(ids, ids[1:] + ids[:1], strict=True))
+    swapped = [dataclasses.replace(record, audio_id=other[record.video_id]) for record in splits.records["train"]]
+    changed = dataclasses.replace(splits, records={**splits.records, "train": swapped})
+    with pytest.raises(DataError, match="stage I: expected train questions that are heard with their own"):
+        make_stages(two_steps(str(splits.folder)), changed)
+    (stage,) = make_stages(two_steps(str(splits.folder), stage_one_epochs=0), changed)
+    assert len(stage.indices) == len(swapped)

@@ -63,7 +63,7 @@ class Answer:
         question: The question, as asked.
         answers: All answers that the model knows with their probabilities, the likeliest first.
         target: The word that says what is asked for, with its weight; None for a model that chooses none.
-        moments: The seconds that were looked at, in their order; their weights sum to 1.
+        moments: The seconds that were looked at, in their order; the weights of all sum to 1 for sound and for pictures.
         template: The question template of the training data that the question fits; None if it fits none.
         cell_weights: Where the model looked: (t, h, w), for each segment a map that sums to 1.
     """
@@ -159,9 +159,10 @@ class Answerer:
         self.segments = run.segments
         self.templates: tuple[str, ...] = tuple(content["templates"])
         self.trained_on: Mapping[str, Mapping[str, Any]] = content["features"]
+        path, folder = str(checkpoint), weights_folder
         self.extractors: dict[Kind, Extractor] = {
-            "audio": self._extractor("audio", audio, audio_weights, weights_folder, str(checkpoint)),
-            "visual": self._extractor("visual", visual, visual_weights, weights_folder, str(checkpoint)),
+            "audio": self._extractor("audio", audio, path, weights=audio_weights, weights_folder=folder),
+            "visual": self._extractor("visual", visual, path, weights=visual_weights, weights_folder=folder),
         }
         # Published features, which have no manifest, are of videos of 60 seconds, whatever their number of rows.
         layouts = [about["layout"] for about in self.trained_on.values() if about["manifest"]]
@@ -205,41 +206,41 @@ class Answerer:
         asked = " ".join(words)
         return next((template for template in self.templates if _pattern(template).fullmatch(asked)), None)
 
-    def _extractor(
-        self, kind: Kind, name: str | None, weights: Path | None, folder: Path | None, path: str
-    ) -> Extractor:
+    def _extractor(self, kind: Kind, name: str | None, path: str, **weights: Path | None) -> Extractor:
+        """The extractor of the features that the model was trained on."""
         made, choices = self.trained_on[kind]["manifest"], _EXTRACTORS[kind]
-        trained = None if made is None else Manifest.from_dict(made, f"{path}: {kind}")
-        if trained is not None:  # How precisely a folder was written is no matter of the extractor.
-            settings = {setting: value for setting, value in trained.settings.items() if setting != "dtype"}
-            trained = replace(trained, settings=settings)
-        if trained is None and name is None:
-            raise ConfigError(
-                f"{kind}: expected one of {', '.join(choices)}: the features that {path} was trained on do not say "
-                "what made them"
-            )
-        if trained is not None and name not in (None, trained.extractor):
-            raise ConfigError(f"{kind}: expected {trained.extractor!r}, which {path} was trained on, got {name!r}")
-        if trained is not None and trained.extractor not in choices:
+        if made is None:
+            if name is None:
+                raise ConfigError(
+                    f"{kind}: expected one of {', '.join(choices)}: the features that {path} was trained on do not say "
+                    "what made them"
+                )
+            check_choice(kind, name, choices)
+            extractor = make_extractor(name, device=self.device, **weights)
+            channels = {"audio": self.model.config.audio_dim, "visual": self.model.config.visual_dim}[kind]
+            if extractor.manifest.shape[0] != channels:
+                got = f"{name!r}, which has {extractor.manifest.shape[0]}"
+                raise ConfigError(f"{kind}: expected an extractor of {channels} channels, as the model has, got {got}")
+            return extractor
+        trained = Manifest.from_dict(made, f"{path}: {kind}")
+        if trained.extractor not in choices:
             raise ConfigError(
                 f"{path}: expected {kind} features of {', '.join(choices)}, got those of {trained.extractor!r}, "
                 "which is made from no video"
             )
+        if name not in (None, trained.extractor):
+            raise ConfigError(f"{kind}: expected {trained.extractor!r}, which {path} was trained on, got {name!r}")
+        # How precisely a folder was written is no matter of the extractor.
+        settings = {setting: value for setting, value in trained.settings.items() if setting != "dtype"}
         extractor = make_extractor(
-            str(name or (trained and trained.extractor)),
-            weights=weights,
-            weights_folder=folder,
-            statistics=None if trained is None else trained.settings.get("statistics"),
-            seconds=60 if trained is None else trained.seconds,
+            trained.extractor,
+            statistics=settings.get("statistics"),
+            seconds=trained.seconds,
             device=self.device,
+            **weights,
         )
-        channels = {"audio": self.model.config.audio_dim, "visual": self.model.config.visual_dim}[kind]
-        if trained is not None and (different := extractor.manifest.differences(trained)):
+        if different := extractor.manifest.differences(replace(trained, settings=settings)):
             raise ConfigError(f"{kind}: expected the extractor that {path} was trained on: {different}")
-        if extractor.manifest.shape[0] != channels:
-            raise ConfigError(
-                f"{kind}: expected {channels} channels, got {extractor.name!r} with {extractor.manifest.shape[0]}"
-            )
         return extractor
 
     def _sampled(self, kind: Kind, seconds: Tensor) -> Float[Tensor, "1 t ..."]:

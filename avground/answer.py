@@ -63,7 +63,7 @@ class Answer:
         question: The question, as asked.
         answers: All answers that the model knows with their probabilities, the likeliest first.
         target: The word that says what is asked for, with its weight; None for a model that chooses none.
-        moments: The seconds that were looked at, in their order; the weights of all sum to 1 for sound and for pictures.
+        moments: The seconds that were looked at, in their order; the weights of each kind sum to 1.
         template: The question template of the training data that the question fits; None if it fits none.
         cell_weights: Where the model looked: (t, h, w), for each segment a map that sums to 1.
     """
@@ -206,7 +206,7 @@ class Answerer:
         asked = " ".join(words)
         return next((template for template in self.templates if _pattern(template).fullmatch(asked)), None)
 
-    def _extractor(self, kind: Kind, name: str | None, path: str, **weights: Path | None) -> Extractor:
+    def _extractor(self, kind: Kind, name: str | None, path: str, **weights: Any) -> Extractor:
         """The extractor of the features that the model was trained on."""
         made, choices = self.trained_on[kind]["manifest"], _EXTRACTORS[kind]
         if made is None:

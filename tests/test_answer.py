@@ -179,7 +179,7 @@ def test_without_manifests_the_extractors_must_be_named(save, film):
     path = save(audio=None, visual=None, layout=10)
     with pytest.raises(ConfigError, match="audio: expected one of vggish, vggish_pca, logmel: the features that"):
         Answerer(path)
-    with pytest.raises(ConfigError, match="audio: expected one of 'vggish', .*, got 'resnet18'"):
+    with pytest.raises(ConfigError, match=r"audio: expected one of 'vggish', .*, got 'resnet18'"):
         Answerer(path, audio="resnet18", visual="resnet18")
     found = Answerer(path, audio="logmel", visual="efficientnet_lite0", device="cpu")
     assert found.seconds == 60

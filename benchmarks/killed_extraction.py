@@ -26,7 +26,7 @@ WORLD = pocket.World(train=16, val=4, test=4)
 RENDERING = Rendering(seconds=10, fps=8, size=224)
 EXTRACTORS = ("logmel", "efficientnet_lite0")
 FIRST = Path(EXTRACTORS[0], "manifest.json")
-REPORT = "extraction.json"
+REPORTS = "extraction*.json*"
 
 
 def main() -> None:
@@ -123,8 +123,8 @@ def _trial(videos: Path, output: Path, moment: float, expected: dict[str, bytes]
 
 
 def _contents(output: Path) -> dict[str, bytes]:
-    """The bytes of all files but the report, by their place in the folder."""
-    files = (path for path in output.rglob("*") if path.is_file() and path.name != REPORT)
+    """The bytes of all files but the report and its log, which hold times, by their place in the folder."""
+    files = (path for path in output.rglob("*") if path.is_file() and not path.match(REPORTS))
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from avground.media.extract import DTYPES, extract
 from avground.media.extractors import AUDIO_EXTRACTORS, VISUAL_EXTRACTORS
 from avground.media.processes import DEVICES
+from avground.media.resnet import STATISTICS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--weights", type=Path, metavar="DIR", help="folder of published weights")
     add("--audio-weights", type=Path, metavar="FILE", help="weights of the extractor of sound")
     add("--visual-weights", type=Path, metavar="FILE", help="weights of the extractor of pictures")
-    add("--statistics", choices=("kinetics", "imagenet"), help="mean and deviation that pictures are normalised with")
+    add("--statistics", choices=tuple(STATISTICS), help="mean and deviation that pictures are normalised with")
     add("--seconds", type=int, default=60, help="seconds of a video to use, at most (default: %(default)s)")
     add("--dtype", default="float32", choices=DTYPES, help="type of the values (default: %(default)s)")
     add("--device", default="auto", choices=DEVICES, help="where to compute (default: %(default)s)")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,7 @@ from numpy.typing import NDArray
 
 from avground.errors import ConfigError, DataError, check_not_negative, check_whole
 from avground.media.tracks import RATE as RATE
-from avground.media.tracks import Pictures, Sound, Track
-
-SLACK = 1.0
-"""Seconds by which lengths and starts may differ before anybody is told."""
+from avground.media.tracks import SLACK, Pictures, Sound, Track
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,13 @@ def decode(path: str | os.PathLike[str], *, size: int = 224, start: float = 0.0,
     Raises:
         ConfigError: if ``size``, ``start`` or ``seconds`` cannot be used, or PyAV or Pillow is not installed.
         DataError: if the file cannot be used as a whole, with the reason: it is missing or empty, is no media file, has
-            no pictures or no sound, ends before ``start``, is cut short or damaged.
+            no pictures or no sound, ends before ``start``, is cut short or damaged. Damaged is also one in whose
+            middle both are missing; where only one is, a note says so.
     """
     check_whole("size", size)
     check_whole("seconds", seconds)
     check_not_negative("start", start)
-    _check_installed()
+    check_installed()
     _check_file(path)
     # A jump into the middle is quick, but some files only allow one that lands too late.
     for jump in (True, False) if start else (False,):
@@ -71,11 +70,17 @@ def decode(path: str | os.PathLike[str], *, size: int = 224, start: float = 0.0,
         if not jump or max(pictures.first, sound.first) <= start:
             break
     _check_whole_range(path, (pictures, sound), promised, start + seconds)
+    _check_no_hole(path, pictures, sound)
     clip = Clip(pictures.finish(), sound.finish(), _length(pictures, promised), _length(sound, promised))
     return replace(clip, notes=_notes(clip, pictures, sound, start))
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Whether what decoding needs is there; without it every single video would fail.
+
+    Raises:
+        ConfigError: if PyAV or Pillow is not installed.
+    """
     missing = [package for package, module in (("PyAV", "av"), ("Pillow", "PIL")) if find_spec(module) is None]
     if missing:
         raise ConfigError(f'decoding needs {" and ".join(missing)}: pip install "avground[media]"')
@@ -176,6 +181,15 @@ def _check_whole_range(
             raise DataError(f"{path}: damaged: {track.damage}")
 
 
+def _check_no_hole(path: str | os.PathLike[str], pictures: Pictures, sound: Sound) -> None:
+    """Whether pictures and sound are missing together, as where bytes of a file were lost: FFmpeg skips those."""
+    for one, other in product(pictures.gaps, sound.gaps):
+        begin, stop = max(one[0], other[0]), min(one[1], other[1])
+        # Pictures may be seconds apart and the sound be silent in between for a while: that is no damage.
+        if stop - begin > max(one[1] - one[0], other[1] - other[0]) / 2:
+            raise DataError(f"{path}: damaged: nothing between second {begin:.1f} and {stop:.1f}")
+
+
 def _length(track: Track, promised: float | None) -> float:
     """How long a track is: as far as it was decoded or, where that was enough, what the file says."""
     if not track.done:
@@ -186,12 +200,18 @@ def _length(track: Track, promised: float | None) -> float:
 def _notes(clip: Clip, pictures: Pictures, sound: Sound, start: float) -> tuple[str, ...]:
     notes = []
     longest = max(clip.video_seconds, clip.audio_seconds)
-    used = max(len(clip.frames), len(clip.sound) // RATE)
+    rows = len(clip.frames), len(clip.sound) // RATE
+    used = max(rows)
     if start or longest - used >= 0.5:  # Less than half a second would not have been another row.
         since = f" from second {start:g}" if start else ""
         notes.append(f"{used} of {longest:.1f} s used{since}")
-    if abs(clip.video_seconds - clip.audio_seconds) > SLACK:
+    if rows[0] != rows[1]:
         notes.append(f"pictures end after {clip.video_seconds:.1f} s, sound after {clip.audio_seconds:.1f} s")
     if max(pictures.first, sound.first) > start + SLACK:
         notes.append(f"pictures begin at second {pictures.first:.1f}, sound at second {sound.first:.1f}")
+    for track in (pictures, sound):
+        if track.gaps:
+            begin, stop = track.gaps[0]
+            more = f", and {len(track.gaps) - 1} more such gaps" if track.gaps[1:] else ""
+            notes.append(f"no {track.name} from {begin:.1f} to {stop:.1f} s{more}")
     return tuple(notes)

@@ -5,14 +5,15 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from avground.errors import AvgroundError, ConfigError, DataError, check_choice, check_whole
+from avground.errors import AvgroundError, DataError, check_choice, check_whole
+from avground.media.decode import check_installed
 from avground.media.extractors import AUDIO_EXTRACTORS, VISUAL_EXTRACTORS, Extractor, make_extractor
 from avground.media.folders import FeaturesOut, finished, make_folder, write_file
-from avground.media.pipeline import Outcome, Pipeline
+from avground.media.outcomes import Outcome, OutcomeLog
+from avground.media.pipeline import Pipeline
 from avground.media.processes import Processes, launch
 from avground.media.progress import show_videos
 from avground.media.report import FILE, ExtractionReport
@@ -43,7 +44,8 @@ def extract(
 
     Videos whose features are there are skipped, so a run that was stopped goes on when it is asked for again, and its
     files are those of a run that was not. A video that cannot be used ends in the report, which is also written to
-    ``<output>/extraction.json``, and the others go on.
+    ``<output>/extraction.json``, and the others go on. What becomes of each video is in ``<output>/extraction-*.jsonl``
+    at once, so that the report also tells of earlier runs, and of those that were killed.
 
     Args:
         videos: A folder of videos, or files, or several of both. A video's id is its file's name without the suffix.
@@ -71,19 +73,21 @@ def extract(
             used, or a folder holds features made in another way; later if a file cannot be written.
         KeyboardInterrupt: after Ctrl-C; says how to go on.
     """
-    check_choice("audio", audio, AUDIO_EXTRACTORS)
-    check_choice("visual", visual, VISUAL_EXTRACTORS)
-    check_choice("dtype", dtype, DTYPES)
-    check_whole("seconds", seconds)
-    if workers is not None:
-        check_whole("workers", workers)
-    _check_packages()
-    output, found = Path(output), find_videos(videos)
+    # Before any check: a process that gave up alone would leave those of other machines waiting.
     processes = launch(device, devices, nodes)
+    output, found = Path(output), Videos({}, {})
     problem: AvgroundError | None = None
     extractors: dict[str, Extractor] = {}
     kinds: dict[str, FeaturesOut] = {}
     try:
+        check_choice("audio", audio, AUDIO_EXTRACTORS)
+        check_choice("visual", visual, VISUAL_EXTRACTORS)
+        check_choice("dtype", dtype, DTYPES)
+        check_whole("seconds", seconds)
+        if workers is not None:
+            check_whole("workers", workers)
+        check_installed()
+        found = find_videos(videos)
         for name, weights, normalised in ((audio, audio_weights, None), (visual, visual_weights, statistics)):
             extractor = make_extractor(
                 name,
@@ -100,11 +104,12 @@ def extract(
         problem = error
     processes.agree(problem)
     _check_same(processes, list(found.paths))
-    pipeline = Pipeline(extractors, kinds, seconds, workers or _processors(processes), processes.device)
+    log = OutcomeLog(output, [kind.folder.name for kind in kinds.values()], processes.rank)
+    pipeline = Pipeline(extractors, kinds, log, seconds, workers or _processors(processes), processes.device)
     start = time.monotonic()
     outcomes = _work_on_share(processes, pipeline, found.paths, progress)
-    report = _report(processes, outcomes, found, kinds, output, time.monotonic() - start)
     try:
+        report = _report(processes, outcomes, found, pipeline, output, time.monotonic() - start)
         if processes.rank == 0:
             write_file(report.path, report.dump().encode())
             if progress:
@@ -112,13 +117,6 @@ def extract(
     finally:
         processes.end()
     return report
-
-
-def _check_packages() -> None:
-    """Without them every single video would fail."""
-    missing = [name for name in ("av", "PIL") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f'reading videos needs {" and ".join(missing)}: pip install "avground[media]"')
 
 
 def _features_out(extractor: Extractor, output: Path, dtype: str) -> FeaturesOut:
@@ -181,20 +179,28 @@ def _report(
     processes: Processes,
     outcomes: Mapping[str, Outcome],
     found: Videos,
-    kinds: Mapping[str, FeaturesOut],
+    pipeline: Pipeline,
     output: Path,
     seconds: float,
 ) -> ExtractionReport:
-    """The report over all processes."""
-    parts = processes.gather((dict(outcomes), seconds))
-    together = {video: outcome for part, _ in parts for video, outcome in part.items()}
+    """The report over all processes, and over earlier runs."""
+    parts = processes.gather((dict(outcomes), seconds, pipeline.log.read()))
+    kinds, earlier = pipeline.kinds, parts[0][2]
+    together = {video: outcome for part, *_ in parts for video, outcome in part.items()}
     worked = {video: together[video] for video in found.paths if video in together}
+    known = dict(sorted({**earlier, **together}.items()))
+    there = {video for video in known if finished(kinds, video)}
     return ExtractionReport(
         path=output / FILE,
         done=tuple(video for video, outcome in worked.items() if not outcome.reason),
         already_there=tuple(video for video in found.paths if video not in worked),
         failed={video: outcome.reason for video, outcome in worked.items() if outcome.reason},
-        notes={video: outcome.notes for video, outcome in worked.items() if outcome.notes},
+        failed_before={
+            video: outcome.reason
+            for video, outcome in known.items()
+            if outcome.reason and video not in found.paths and video not in there
+        },
+        notes={video: outcome.notes for video, outcome in known.items() if outcome.notes and video in there},
         ignored=found.ignored,
         features={kind: {"folder": out.folder.name, "manifest": out.manifest.to_dict()} for kind, out in kinds.items()},
         device=processes.device.type,
@@ -204,5 +210,5 @@ def _report(
             **kinds["audio"].manifest.versions,
             **kinds["visual"].manifest.versions,
         },
-        seconds=round(max(spent for _, spent in parts), 3),
+        seconds=round(max(spent for _, spent, _ in parts), 3),
     )

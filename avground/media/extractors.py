@@ -132,8 +132,10 @@ def _vggish(weights: Path | None, folder: Path | None, _: str | None) -> _Made:
 
 def _vggish_pca(weights: Path | None, folder: Path | None, _: str | None) -> _Made:
     found, components = vggish.WEIGHTS.find(weights, folder), vggish.PCA_WEIGHTS.find(None, folder)
-    network = nn.Sequential(vggish.make_vggish(found.path), vggish.read_quantised(components.path))
-    return _Made(network, "vggish_pca", (128,), found, {"components": components.digest})
+    embeddings = vggish.make_vggish(found.path, final_relu=False)
+    network = nn.Sequential(embeddings, vggish.read_quantised(components.path))
+    settings = {"components": components.digest, "final_relu": False}
+    return _Made(network, "vggish_pca", (128,), found, settings)
 
 
 def _logmel(*_: Any) -> _Made:

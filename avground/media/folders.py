@@ -1,5 +1,6 @@
 """Folders of features that are being written: whole files only, and made in one way only."""
 
+import errno
 import hashlib
 import itertools
 import os
@@ -65,16 +66,29 @@ class FeaturesOut:
         """Make the folder, remove what killed runs left, and write the manifest if there is none.
 
         Raises:
-            DataError: if that is not possible.
+            DataError: if that is not possible, or another run that makes other features was quicker.
         """
         make_folder(self.folder)
-        path = self.folder / FILE
-        if not path.exists():
-            write_file(path, dump_manifest(self.manifest).encode())
+        if not (self.folder / FILE).exists():
+            _write_new(self.folder / FILE, dump_manifest(self.manifest).encode())
+        self.check()
 
     def path(self, video: str) -> Path:
         """The file of a video's features."""
         return self.folder / file_name(video)
+
+    def check_name(self, video: str) -> None:
+        """Refuse an id that makes too long a name.
+
+        Raises:
+            DataError: names the file that cannot be.
+        """
+        path = self.path(video)
+        try:
+            path.lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 
     def has(self, video: str) -> bool:
         """Whether a video's features are there, whole and of the right size and type."""
@@ -122,9 +136,8 @@ def write_file(path: Path, content: bytes | NDArray[np.floating]) -> None:
     Raises:
         DataError: if it cannot be written; nothing is left of it then.
     """
-    temporary = path.with_name(f".avground-{_MACHINE}-{os.getpid()}-{next(_numbers)}.part")
     try:
-        with atomic_file(path, temporary) as file:
+        with atomic_file(path, _unfinished(path)) as file:
             if isinstance(content, bytes):
                 file.write(content)
             else:
@@ -135,6 +148,26 @@ def write_file(path: Path, content: bytes | NDArray[np.floating]) -> None:
         raise DataError(
             f"{path}: cannot be written: {reason}. What is finished stays, and is not done again"
         ) from error
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file unless there is one; of several processes that try, one does."""
+    whole = _unfinished(path)
+    write_file(whole, content)
+    try:
+        # Unlike a rename, a link never replaces another process's file.
+        os.link(whole, path)
+    except FileExistsError:
+        pass
+    except OSError:  # A disk without links.
+        write_file(path, content)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    """A hidden name beside a file's own, which tells whose it is."""
+    return path.with_name(f".avground-{_MACHINE}-{os.getpid()}-{next(_numbers)}.part")
 
 
 def finished(kinds: Mapping[str, FeaturesOut], video: str) -> bool:
@@ -156,8 +189,10 @@ def _is_abandoned(path: Path) -> bool:
 
 
 def _is_alive(process: int) -> bool:
-    """Whether another process has this number; this one has nothing unfinished when it asks."""
+    """Whether another process has this number."""
     if process == os.getpid():
+        # On purpose: in containers a new process often has the number of the one that was killed, and this one has
+        # nothing unfinished when it asks.
         return False
     if os.name != "posix":  # Elsewhere signal 0 is not a question.
         return True

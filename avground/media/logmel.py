@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-RATE = 16_000
+from avground.media.tracks import RATE as RATE
+
 WINDOW, HOP, FFT = 400, 160, 512
 FRAMES, BANDS = 96, 64
 LOWEST, HIGHEST = 125.0, 7500.0

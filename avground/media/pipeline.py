@@ -16,13 +16,7 @@ from avground.errors import DataError
 from avground.media.decode import RATE, decode
 from avground.media.extractors import Extractor
 from avground.media.folders import FeaturesOut
-
-
-class Outcome(NamedTuple):
-    """What became of a video: the reason if it could not be used, else what is worth knowing."""
-
-    reason: str = ""
-    notes: tuple[str, ...] = ()
+from avground.media.outcomes import Outcome, OutcomeLog
 
 
 class Inputs(NamedTuple):
@@ -41,6 +35,7 @@ class Pipeline:
     Args:
         extractors: The extractor of each kind of feature.
         kinds: The folder of each kind of feature.
+        log: Where to write what becomes of each video.
         seconds: Seconds of a video that are used, at most.
         workers: Videos that are decoded at the same time.
         device: Where the extractors are.
@@ -50,11 +45,12 @@ class Pipeline:
         self,
         extractors: Mapping[str, Extractor],
         kinds: Mapping[str, FeaturesOut],
+        log: OutcomeLog,
         seconds: int,
         workers: int,
         device: torch.device,
     ) -> None:
-        self.extractors, self.kinds = extractors, kinds
+        self.extractors, self.kinds, self.log = extractors, kinds, log
         self.seconds, self.workers, self.device = seconds, workers, device
 
     def run(self, videos: Mapping[str, Path]) -> Iterator[tuple[str, Outcome]]:
@@ -74,7 +70,9 @@ class Pipeline:
                         kind: self._compute(kind, getattr(inputs, kind), videos[video]) for kind in self.extractors
                     }
                 except DataError as error:
-                    yield video, Outcome(reason=str(error))
+                    outcome = Outcome(reason=str(error))
+                    self.log.add(video, outcome)
+                    yield video, outcome
                     continue
                 if written is not None:
                     yield written.result()
@@ -90,7 +88,7 @@ class Pipeline:
         try:
             while True:
                 for video, path in islice(left, 2 * self.workers - len(running)):
-                    running[pool.submit(self._load, path)] = video
+                    running[pool.submit(self._load, video, path)] = video
                 if not running:
                     return
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -99,8 +97,10 @@ class Pipeline:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _load(self, path: Path) -> Inputs | str:
+    def _load(self, video: str, path: Path) -> Inputs | str:
         try:
+            for out in self.kinds.values():
+                out.check_name(video)
             clip = decode(path, seconds=self.seconds)
             sound = torch.tensor(clip.sound).unflatten(0, (-1, RATE))
             pictures = torch.tensor(clip.frames).permute(0, 3, 1, 2).contiguous()
@@ -126,9 +126,11 @@ class Pipeline:
     def _write(
         self, video: str, features: Mapping[str, NDArray[np.floating]], notes: tuple[str, ...]
     ) -> tuple[str, Outcome]:
+        outcome = Outcome(notes=notes)
+        self.log.add(video, outcome)  # First: features that are there are not made again, and the notes would be lost.
         for kind, values in features.items():
             self.kinds[kind].write(video, values)
-        return video, Outcome(notes=notes)
+        return video, outcome
 
 
 def _exact_convolutions() -> AbstractContextManager[None]:

@@ -8,10 +8,13 @@ import torch
 import torch.distributed as dist
 
 from avground.errors import AvgroundError, ConfigError, DataError, check_choice, check_whole
+from avground.models.weights import line
 
 DEVICES = ("auto", "cpu", "cuda")
-# Shares of the work end at different times, and those who are done wait for the last.
+_START = datetime.timedelta(minutes=10)
+"""How long processes wait for the others to start."""
 _PATIENCE = datetime.timedelta(days=30)
+"""How long they wait later on: shares of the work end at different times, and those who are done wait for the last."""
 
 
 class Processes:
@@ -29,13 +32,14 @@ class Processes:
         self.size = 1 if launched is None else dist.get_world_size()
         self.rank = 0 if launched is None else dist.get_rank()
         self._launched = launched
+        self._group: Any = None if launched is None else dist.new_group(timeout=_PATIENCE)
 
     def gather(self, value: Any) -> list[Any]:
         """What every process passes, by rank: plain values."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value)
+        dist.all_gather_object(values, value, group=self._group)
         return values
 
     def agree(self, problem: AvgroundError | None) -> None:
@@ -60,7 +64,7 @@ class Processes:
         if self._launched is not None:
             self._launched.clear()
             if wait:
-                dist.barrier()
+                dist.barrier(group=self._group)
 
 
 def launch(device: str, devices: int, nodes: int) -> Processes:
@@ -107,7 +111,13 @@ def _launch(kind: str, devices: int, nodes: int) -> Processes:
             f'several processes need Lightning: pip install "avground[train]" ({error.name} is missing)'
         ) from error
     # Only outcomes are exchanged, and gloo does that between processors.
-    strategy = DDPStrategy(process_group_backend="gloo", timeout=_PATIENCE)
+    strategy = DDPStrategy(process_group_backend="gloo", timeout=_START)
     fabric = Fabric(accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy)
-    fabric.launch()
+    try:
+        fabric.launch()
+    except dist.DistError as error:
+        raise ConfigError(
+            f"devices={devices}, nodes={nodes}: expected {devices * nodes} processes within "
+            f"{_START.total_seconds():g} s, got: {line(error)}"
+        ) from error
     return Processes(fabric.device, getattr(strategy.launcher, "procs", []), devices)

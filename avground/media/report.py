@@ -19,7 +19,9 @@ class ExtractionReport:
         done: Videos whose features were written.
         already_there: Videos whose features were there, whole.
         failed: Videos that could not be used, and why.
-        notes: What is worth knowing of those that were done, such as that only the first minute was used.
+        failed_before: Videos that earlier runs could not use, and this one was not asked for, and why.
+        notes: What is worth knowing of those that were done, such as that only the first minute was used; of those that
+            earlier runs did, too.
         ignored: What lies in the folders and is no video by its name, and why it is none.
         features: The folder of each kind of feature, and the manifest of what is in it.
         device: What computed the features.
@@ -32,6 +34,7 @@ class ExtractionReport:
     done: tuple[str, ...]
     already_there: tuple[str, ...]
     failed: dict[str, str]
+    failed_before: dict[str, str]
     notes: dict[str, tuple[str, ...]]
     ignored: dict[str, str]
     features: dict[str, dict[str, Any]]
@@ -47,7 +50,7 @@ class ExtractionReport:
 
     @property
     def exit_status(self) -> int:
-        """0 if the features of all videos are there, 1 if not."""
+        """0 if the features of all videos that were asked for are there, 1 if not."""
         return 1 if self.failed else 0
 
     def dump(self) -> str:
@@ -69,6 +72,8 @@ class ExtractionReport:
             lines += [f"{word:<8}{_printable(name)}: {_printable(reason)}" for name, reason in shown]
             if len(reasons) > _SHOWN:
                 lines.append(f"        and {len(reasons) - _SHOWN:,} more")
+        if self.failed_before:
+            lines.append(f"        {len(self.failed_before):,} more failed in earlier runs")
         if self.notes:
             lines.append(f"notes   on {len(self.notes):,} videos")
         return "\n".join([*lines, f"report  {_printable(str(self.path))}"])

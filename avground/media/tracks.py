@@ -12,6 +12,9 @@ from avground.errors import DataError
 RATE = 16_000
 """Samples of sound a second."""
 
+SLACK = 1.0
+"""Seconds by which lengths and starts may differ, and that may be missing, before anybody is told."""
+
 JUMP = 0.1
 """Seconds between where sound is and where its timestamps say it is, from which on the timestamps are believed."""
 
@@ -41,15 +44,18 @@ class Track(ABC):
         frames: How many were decoded.
         done: Whether everything that is wanted was seen.
         damage: What the decoder complained about first; empty if nothing.
+        gaps: From when to when there is nothing, where that is more than ``slack`` seconds of what is wanted.
         promised: Where the stream ends by what the file says of it, if it does.
     """
 
     name: str
+    slack = SLACK
 
     def __init__(self, path: str | os.PathLike[str], stream: Any, origin: float, start: float, seconds: int) -> None:
         self.path, self.stream, self.origin, self.start, self.seconds = path, stream, origin, start, seconds
         self.first, self.end, self.frames, self.done, self.damage = float("inf"), 0.0, 0, False, ""
         self.promised = _promised(stream, origin)
+        self.gaps: list[tuple[float, float]] = []
 
     def add(self, packet: Any) -> None:
         """Decode a packet; the empty one at the end brings what the decoder still holds."""
@@ -65,6 +71,8 @@ class Track(ABC):
         for frame in frames:
             # Without a timestamp, a frame follows the one before.
             time = self.end if frame.pts is None else float(frame.pts * frame.time_base) - self.origin
+            if self.frames:
+                self._look_for_gap(time)
             self.first = min(self.first, time)
             self.frames += 1
             if frame.is_corrupt and time >= self.start:  # Not before: after a jump that is as it should be.
@@ -74,6 +82,12 @@ class Track(ABC):
     def damaged(self, reason: str) -> None:
         """Remember what is wrong where decoding stands, unless something was before."""
         self.damage = self.damage or f"{reason}, in the {self.name} at second {max(self.end, 0):.1f}"
+
+    def _look_for_gap(self, time: float) -> None:
+        """Remember what is missing before a frame that begins at ``time``."""
+        wanted = min(time, self.start + self.seconds) - max(self.end, self.start)
+        if wanted > self.slack:
+            self.gaps.append((self.end, time))
 
     @abstractmethod
     def take(self, frame: Any, time: float) -> None:
@@ -108,6 +122,7 @@ class Pictures(Track):
         self.size = size
         rate = stream.average_rate or stream.guessed_rate
         self._usual = float(1 / rate) if rate else 0.04
+        self.slack = max(SLACK, self._usual)
         self._kept: list[NDArray[np.uint8]] = []
         self._shown: Any = None
         self._resized: tuple[Any, NDArray[np.uint8]] | None = None

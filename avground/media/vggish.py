@@ -22,8 +22,7 @@ PCA_WEIGHTS = Published(f"{_RELEASE}/vggish_pca_params-970ea276.pth")
 class VGGish(nn.Module):
     """VGGish (Hershey et al., 2017) with the names of weights of its widely used PyTorch port.
 
-    Takes log-mel examples (s, 96, 64) of 0.96 s; every number of the result is at least 0, as the last layer's ReLU
-    leaves it.
+    Takes log-mel examples (s, 96, 64) of 0.96 s; every number of the result is at least 0, as the last ReLU leaves it.
     """
 
     def __init__(self) -> None:
@@ -54,12 +53,13 @@ class VGGish(nn.Module):
 
 
 class Quantised(nn.Module):
-    r"""The form in which AudioSet published VGGish's output: whole numbers from 0 to 255.
+    r"""The form in which AudioSet published VGGish's embeddings: whole numbers from 0 to 255.
 
     .. math:: \lfloor 255 (\mathrm{clip}(E (x - m), -2, 2) + 2) / 4 \rfloor
 
-    with the principal components :math:`E` and the mean :math:`m`. Like the code that AudioSet was made with, it cuts
-    the fraction off; the PyTorch port rounds.
+    with the principal components :math:`E` and the mean :math:`m`, where :math:`x` is what the last layer gives before
+    its ReLU. So AudioSet's reference code computes them, which also cuts the fraction off; the PyTorch port takes
+    :math:`x` after the ReLU, and rounds. Published embeddings may differ in other ways.
 
     Args:
         components: E.
@@ -80,14 +80,21 @@ class Quantised(nn.Module):
         return torch.floor((projected.clamp(-2, 2) + 2) * (255 / 4))
 
 
-def make_vggish(weights: Path) -> nn.Sequential:
+def make_vggish(weights: Path, *, final_relu: bool = True) -> nn.Sequential:
     """From sound (s, 16000) to embeddings (s, 128).
+
+    Args:
+        weights: The file of weights.
+        final_relu: Whether the last layer's ReLU is applied: it is in the features of MUSIC-AVQA, and is not in what
+            :class:`Quantised` takes.
 
     Raises:
         DataError: if the weights cannot be used.
     """
     network = VGGish()
     load(network, weights)
+    if not final_relu:
+        network.embeddings = network.embeddings[:-1]
     return nn.Sequential(LogMel(), network)
 
 

@@ -40,7 +40,7 @@ def find_videos(places: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
     ignored: dict[str, str] = {}
     given = [Path(place) for place in ([places] if isinstance(places, str | os.PathLike) else places)]
     for place in given:
-        if not place.is_dir():
+        if not os.path.isdir(place):  # Unlike that of a Path, never an error, as for a name that is too long.
             if not os.path.lexists(place):
                 raise DataError(f"{place}: expected a video or a folder of videos, got nothing there")
             chosen.append(place)

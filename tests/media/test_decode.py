@@ -97,6 +97,7 @@ def test_variable_rate_goes_by_timestamps(tmp_path):
     times = [0, 0.1, 0.2, 0.3, 0.45, 1.7, 1.8, 2.49, 2.6]
     clip = decode(write_video(tmp_path / "a.mkv", times=times, audio_seconds=2.7))
     assert_shows(clip, [4, 4, 7])
+    assert clip.notes == ("no pictures from 0.6 to 1.7 s",)
 
 
 def test_pictures_that_begin_later(tmp_path):
@@ -116,7 +117,9 @@ def test_sound_that_begins_later_is_silent_before(tmp_path):
 
 def test_a_gap_in_the_sound_is_silence(tmp_path):
     path = write_video(tmp_path / "a.mkv", seconds=4, audio_gap=(1.024, 2.5))
-    sound = decode(path).sound
+    clip = decode(path)
+    sound = clip.sound
+    assert clip.notes == ("no sound from 1.0 to 2.6 s",)
     first, last = round(1.024 * RATE), round(2.56 * RATE)
     assert np.abs(sound[:first] - sine(1.024)).max() < 1e-3
     assert not sound[first:last].any()
@@ -162,6 +165,15 @@ def test_tracks_of_different_length(tmp_path):
     clip = decode(write_video(tmp_path / "a.mkv", seconds=2, audio_seconds=4.2))
     assert (len(clip.frames), len(clip.sound)) == (2, 4 * RATE)
     assert clip.notes == ("pictures end after 2.0 s, sound after 4.2 s",)
+
+
+def test_a_second_less_is_told(tmp_path):
+    clip = decode(write_video(tmp_path / "a.mkv", seconds=2, audio_seconds=1))
+    assert (len(clip.frames), len(clip.sound)) == (2, RATE)
+    assert clip.notes == ("pictures end after 2.0 s, sound after 1.0 s",)
+    clip = decode(write_video(tmp_path / "b.mkv", seconds=2.6, fps=10, audio_seconds=3.4))
+    assert (len(clip.frames), len(clip.sound)) == (3, 3 * RATE)
+    assert clip.notes == ()  # As many rows.
 
 
 # A part of a video.

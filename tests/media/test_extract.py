@@ -49,15 +49,16 @@ def run(videos, output, **options):
 
 
 def contents(output):
-    """The bytes of all files but the report, by their place in the folder."""
-    files = (path for path in Path(output).rglob("*") if path.is_file())
-    return {str(path.relative_to(output)): path.read_bytes() for path in files if path.name != "extraction.json"}
+    """The bytes of all files of features, by their place in the folder."""
+    files = (path for path in Path(output).glob("*/*") if path.is_file())
+    return {str(path.relative_to(output)): path.read_bytes() for path in files}
 
 
 def test_files(videos, tmp_path):
     report = run(videos, tmp_path / "out")
     names = [f"{name}.npy" for name in "abcde"]
-    assert sorted(os.listdir(tmp_path / "out")) == ["extraction.json", "fake_resnet18", "fake_vggish"]
+    there = ["extraction-0.jsonl", "extraction.json", "fake_resnet18", "fake_vggish"]
+    assert sorted(os.listdir(tmp_path / "out")) == there
     for folder in ("fake_vggish", "fake_resnet18"):
         assert sorted(os.listdir(tmp_path / "out" / folder)) == [*names, "manifest.json"]
     for number, name in enumerate("abcde"):
@@ -86,10 +87,11 @@ def test_manifests(videos, tmp_path):
 def test_manifest_is_written_first(videos, tmp_path, monkeypatch):
     written = []
     write = folders.write_file
-    monkeypatch.setattr(folders, "write_file", lambda path, content: (written.append(path.name), write(path, content)))
+    monkeypatch.setattr(
+        folders, "write_file", lambda path, content: (written.append(path.suffix), write(path, content))
+    )
     run(videos, tmp_path)
-    assert written[:2] == ["manifest.json"] * 2
-    assert len(written) == 12
+    assert written == [".part"] * 2 + [".npy"] * 10
 
 
 def test_arguments_reach_the_extractors(videos, tmp_path, made):
@@ -164,6 +166,62 @@ def test_report(videos, tmp_path, capsys):
     assert printed == report.summary() + "\n"
     assert "3: 1 extracted, 1 there already, 1 failed" in printed
     assert f"failed  text: {mixed / 'text.mp4'}: expected" in printed
+
+
+def test_the_report_keeps_what_is_known(tmp_path, monkeypatch):
+    """Notes of videos that are there already, and failures of videos that are not asked for again."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("one", "two"):
+        write_video(folder / f"{name}.mkv", seconds=4, size=32)
+    (folder / "broken.mp4").write_text("no video")
+    first = run([folder / "one.mkv", folder / "broken.mp4"], tmp_path / "out", seconds=3)
+    assert (first.exit_status, first.failed_before) == (1, {})
+    second = run(folder / "two.mkv", tmp_path / "out", seconds=3)
+    assert second.exit_status == 0
+    assert (second.done, second.failed, second.failed_before) == (("two",), {}, first.failed)
+    assert second.notes == dict.fromkeys(("one", "two"), ("3 of 4.0 s used",))
+    third = run([folder / "one.mkv", folder / "broken.mp4"], tmp_path / "out", seconds=3)
+    assert third.exit_status == 1
+    assert (third.already_there, third.failed, third.failed_before) == (("one",), first.failed, {})
+    assert third.notes == second.notes
+
+    (folder / "broken.mp4").unlink()
+    write_video(folder / "broken.mp4", seconds=3, size=32)
+    assert run(folder, tmp_path / "out", seconds=3).done == ("broken",)
+    assert run(folder / "two.mkv", tmp_path / "out", seconds=3).failed_before == {}
+    (tmp_path / "out" / "fake_vggish" / "one.npy").unlink()
+    assert list(run(folder / "two.mkv", tmp_path / "out", seconds=3).notes) == ["two"]
+
+    other = run(folder / "two.mkv", tmp_path / "out", audio="logmel", visual="efficientnet_lite0", seconds=4)
+    assert other.notes == {}  # Other features, and nothing is left out.
+
+
+def test_notes_come_before_features(videos, tmp_path, monkeypatch):
+    """A run that is killed in between makes the video again; the other way round it would not, and lose the notes."""
+    logged = []
+    write = folders.FeaturesOut.write
+
+    def look(kind, video, features):
+        lines = (kind.folder.parent / "extraction-0.jsonl").read_text()
+        logged.append(f'"video": "{video}"' in lines)
+        write(kind, video, features)
+
+    monkeypatch.setattr(folders.FeaturesOut, "write", look)
+    run(videos, tmp_path)
+    assert logged == [True] * 10
+
+
+def test_a_name_that_is_too_long(videos, tmp_path):
+    """A file can be called so, and its features cannot: four letters more."""
+    long = tmp_path / ("x" * 252 + ".ts")
+    long.symlink_to(videos / "a.mkv")
+    report = run([videos, long], tmp_path / "out")
+    assert report.done == tuple("abcde")
+    assert list(report.failed) == ["x" * 252]
+    path = tmp_path / "out" / "fake_vggish" / ("x" * 252 + ".npy")
+    assert report.failed["x" * 252] == f"{path}: cannot be written: File name too long"
+    assert len(contents(tmp_path / "out")) == 12
 
 
 def test_nothing_is_printed_unless_asked(videos, tmp_path, capfd):
@@ -349,7 +407,7 @@ def test_cuda_that_is_not_there(videos, tmp_path, monkeypatch):
 
 def test_packages_that_are_missing(videos, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(ConfigError, match=r'^reading videos needs av: pip install "avground\[media\]"$'):
+    with pytest.raises(ConfigError, match=r'^decoding needs PyAV: pip install "avground\[media\]"$'):
         run(videos, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -29,7 +29,7 @@ def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("extraction")
     (place / "videos").mkdir()
     for number in range(VIDEOS):
-        write_video(place / "videos" / f"v{number}.mkv", seconds=2 + number % 2, picture=noise)
+        write_video(place / "videos" / f"v{number}.mkv", seconds=2 + number % 2, audio_seconds=1, picture=noise)
     (place / "videos" / "v0.broken.mp4").write_text("no video")
     torch.manual_seed(0)
     torch.save(resnet18().state_dict(), place / "weights.pth")
@@ -54,9 +54,9 @@ def command(place, output, *options):
 
 
 def contents(output):
-    """The bytes of all files but the report, by their place in the folder."""
-    files = (path for path in output.rglob("*") if path.is_file())
-    return {str(path.relative_to(output)): path.read_bytes() for path in files if path.name != "extraction.json"}
+    """The bytes of all files of features, by their place in the folder."""
+    files = (path for path in output.glob("*/*") if path.is_file())
+    return {str(path.relative_to(output)): path.read_bytes() for path in files}
 
 
 def stop_at(place, output, count, number):
@@ -93,6 +93,8 @@ def test_killed(place, count):
     both = [f"v{n}" for n in range(VIDEOS) if {f"logmel/v{n}.npy", f"res18_14x14/v{n}.npy"} <= finished.keys()]
     assert report["already_there"] == both
     assert len(both) >= count
+    assert report["notes"] == json.loads((place / "whole" / "extraction.json").read_text())["notes"]
+    assert set(report["notes"]) == {f"v{n}" for n in range(VIDEOS)}
 
 
 def test_interrupted(place):
@@ -123,6 +125,6 @@ def test_whole_files(place):
     """What the other tests compare with is what it should be."""
     for number in range(VIDEOS):
         shapes = [read_header(place / "whole" / kind / f"v{number}.npy").shape for kind in ("logmel", "res18_14x14")]
-        assert shapes == [(2 + number % 2, 128), (2 + number % 2, 512, 14, 14)]
+        assert shapes == [(1, 128), (2 + number % 2, 512, 14, 14)]
     with pytest.raises(DataError):
         read_header(place / "whole" / "logmel" / "v0.broken.npy")

@@ -97,10 +97,16 @@ def test_vggish_pca(files, tmp_path, monkeypatch):
     extractor = make_extractor("vggish_pca", weights=files / "vggish.pth", weights_folder=tmp_path)
     assert extractor.folder == "vggish_pca"
     assert extractor.manifest.weights == digest(files / "vggish.pth")
-    assert extractor.manifest.settings == {"components": digest(path)}
+    assert extractor.manifest.settings == {"components": digest(path), "final_relu": False}
     seconds = sound()
-    plain = make_extractor("vggish", weights=files / "vggish.pth")
-    torch.testing.assert_close(extractor(seconds), read_quantised(path)(plain(seconds)))
+    network = VGGish()
+    network.load_state_dict(torch.load(files / "vggish.pth", weights_only=True))
+    before = []  # What the last layer gives, before the ReLU.
+    network.embeddings[4].register_forward_hook(lambda *given: before.append(given[-1].detach().clone()))
+    after = network(LogMel()(seconds)).detach()
+    assert (before[0] < 0).any()
+    torch.testing.assert_close(extractor(seconds), read_quantised(path)(before[0]))
+    assert not torch.equal(extractor(seconds), read_quantised(path)(after))
 
 
 @pytest.mark.parametrize("statistics", [None, "kinetics", "imagenet"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avground.data.manifest import Manifest, read_manifest
+from avground.data.manifest import Manifest, dump_manifest, read_manifest
 from avground.errors import DataError
 from avground.media import folders
 from avground.media.folders import FeaturesOut, finished, make_folder, write_file
@@ -56,6 +56,47 @@ def test_made_in_another_way(kind, changes, words):
     with pytest.raises(DataError, match="vggish: its features were made with") as error:
         FeaturesOut(kind.folder, make_manifest(**changes)).check()
     assert all(word in str(error.value) for word in words)
+
+
+def test_another_run_was_quicker(kind, monkeypatch):
+    """Both looked when there was nothing yet."""
+    other = FeaturesOut(kind.folder, make_manifest(seconds=30))
+    kind.check()
+    link = os.link
+
+    def overtaken(*paths):
+        (kind.folder / "manifest.json").write_text(dump_manifest(other.manifest))
+        link(*paths)
+
+    monkeypatch.setattr(folders.os, "link", overtaken)
+    with pytest.raises(DataError, match="its features were made with seconds 30, not 60 as asked for now"):
+        kind.prepare()
+    assert read_manifest(kind.folder) == other.manifest
+    assert os.listdir(kind.folder) == ["manifest.json"]
+
+
+def test_a_run_of_the_same_kind_was_quicker(kind):
+    kind.check()
+    FeaturesOut(kind.folder, make_manifest(versions={"torch": "99"})).prepare()
+    kind.prepare()
+    assert read_manifest(kind.folder).versions == {"torch": "99"}
+
+
+def test_a_disk_without_links(kind, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(folders.os, "link", refuse)
+    kind.prepare()
+    assert read_manifest(kind.folder) == kind.manifest
+    assert os.listdir(kind.folder) == ["manifest.json"]
+
+
+def test_names_that_are_too_long(kind):
+    kind.prepare()
+    kind.check_name("a" * 251)  # With its suffix, 255: what Linux's disks allow.
+    with pytest.raises(DataError, match=r"aaa\.npy: cannot be written: File name too long"):
+        kind.check_name("a" * 252)
 
 
 def test_features_of_others(kind):

@@ -1,4 +1,9 @@
 import datetime
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,6 +12,8 @@ import torch.distributed as dist
 from avground.errors import ConfigError, DataError
 from avground.media import processes
 from avground.media.processes import Processes, launch
+
+SECONDS = 120.0  # Until a process that hangs is given up.
 
 
 def test_alone():
@@ -36,14 +43,20 @@ def of_three(monkeypatch):
     """Process 1 of three, whose neighbours say what ``said`` holds for them."""
     said = [None, None, None]
 
-    def gather(values, value):
+    def gather(values, value, group):
+        assert group == "the patient ones"
         said[1] = value
         values[:] = said
 
+    def new_group(timeout):
+        assert timeout > datetime.timedelta(days=2)  # Nobody is given up for being slow.
+        return "the patient ones"
+
+    monkeypatch.setattr(dist, "new_group", new_group)
     monkeypatch.setattr(dist, "get_world_size", lambda: 3)
     monkeypatch.setattr(dist, "get_rank", lambda: 1)
     monkeypatch.setattr(dist, "all_gather_object", gather)
-    monkeypatch.setattr(dist, "barrier", lambda: None)
+    monkeypatch.setattr(dist, "barrier", lambda group: None)
     children = ["a child"]
     return Processes(torch.device("cpu"), children, 3), said, children
 
@@ -79,5 +92,60 @@ def test_torchrun_decides(monkeypatch):
         launch("cpu", 3, 2)
 
 
-def test_nobody_is_given_up_for_being_slow():
-    assert datetime.timedelta(days=2) < processes._PATIENCE
+WAITING = """
+import datetime
+from avground.errors import ConfigError
+from avground.media import processes
+assert processes._START < datetime.timedelta(hours=1)
+processes._START = datetime.timedelta(seconds=2)
+try:
+    processes.launch("cpu", 1, 2)
+except ConfigError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_a_machine_that_never_starts(number):
+    pytest.importorskip("lightning")
+    done = subprocess.run(
+        [sys.executable, "-c", WAITING], env=of_many(number), capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.stdout.startswith("devices=1, nodes=2: expected 2 processes within 2 s, got: "), done.stderr
+
+
+def test_one_machine_fails_early(tmp_path):
+    """The other ends, too, and says why."""
+    pytest.importorskip("lightning")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").touch()
+    command = [sys.executable, "-m", "avground", "extract", "--output", str(tmp_path / "out"), "--audio", "logmel"]
+    command += ["--visual", "efficientnet_lite0", "--device", "cpu", "--nodes", "2"]
+    port = free_port()
+    running = [
+        subprocess.Popen(
+            [*command, str(tmp_path / folder)], env=of_many(number, port), stderr=subprocess.PIPE, text=True
+        )
+        for number, folder in (("0", "videos"), ("1", "nowhere"))
+    ]
+    try:
+        errors = [process.communicate(timeout=SECONDS)[1] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    assert [process.returncode for process in running] == [1, 1], errors
+    reason = f"{tmp_path / 'nowhere'}: expected a video or a folder of videos, got nothing there"
+    assert f"error: process 1: {reason}\n" in errors[0]
+    assert f"error: {reason}\n" in errors[1]
+
+
+def of_many(number, port=None):
+    """What a cluster tells machine ``number`` of its machines."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port or free_port()), "NODE_RANK": number}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]), **place}
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

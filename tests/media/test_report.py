@@ -10,6 +10,7 @@ def make(**changes):
         "done": ("a", "b"),
         "already_there": (),
         "failed": {},
+        "failed_before": {},
         "notes": {},
         "ignored": {},
         "features": {"audio": {"folder": "vggish", "manifest": {}}},
@@ -41,6 +42,14 @@ def test_many_failed():
     assert lines[0].startswith("videos  14: 2 extracted, 0 there already, 12 failed;")
     assert lines[1:11] == [f"failed  x{n}: x{n}.mp4: broken" for n in range(10)]
     assert lines[11:14] == ["        and 2 more", "ignored n.txt: hidden", "notes   on 1 videos"]
+
+
+def test_failures_of_earlier_runs():
+    report = make(failed_before={"x": "x.mp4: broken"})
+    assert report.exit_status == 0
+    assert report.videos_per_second == 0.5
+    assert report.summary().splitlines()[1] == "        1 more failed in earlier runs"
+    assert json.loads(report.dump())["failed_before"] == {"x": "x.mp4: broken"}
 
 
 def test_names_that_a_terminal_would_obey():

@@ -90,6 +90,53 @@ def test_sound_that_goes_back_is_not_shorter():
     assert len(sound.finish()) == 2 * RATE
 
 
+@pytest.mark.parametrize(
+    ("start", "gaps"),
+    [(0, [(1, 3)]), (1.5, [(1, 3)]), (2, []), (2.5, []), (4, [])],  # A second of what is wanted may be missing.
+)
+def test_gaps_of_sound(start, gaps):
+    sound = Sound("a", stream(), 0, start, 60)
+    for second in (0, 3, 4.9):  # From 4 to 4.9 there is nothing either: too little to mention.
+        sound.add(packet(samples(0, RATE, pts=round(second * 1000))))
+    assert sound.gaps == gaps
+
+
+def test_gaps_beyond_what_is_wanted():
+    sound = Sound("a", stream(), 0, 0, 2)
+    sound.add(packet(samples(0, RATE, pts=0), samples(0, RATE, pts=3000)))
+    assert sound.done
+    assert sound.gaps == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "gaps"), [(Fraction(10), [(0.1, 3), (3.1, 6)]), (Fraction(1, 3), []), (None, [(0.04, 3), (3.04, 6)])]
+)
+def test_gaps_of_pictures(rate, gaps):
+    pictures = Pictures("a", stream(average_rate=rate), 0, 0, 60, 8)
+    pictures.add(packet(*(picture(index, 300 * index) for index in range(3))))
+    assert pictures.gaps == gaps
+
+
+def test_slow_pictures_need_not_be_regular():
+    pictures = Pictures("a", stream(average_rate=Fraction(1, 3)), 0, 0, 60, 8)
+    pictures.add(packet(picture(0, 0), picture(1, 500), picture(2, 1200)))
+    assert pictures.gaps == [(8, 12)]
+
+
+def test_a_picture_that_is_shown_for_long_is_no_gap():
+    pictures = Pictures("a", stream(average_rate=Fraction(10)), 0, 0, 60, 8)
+    long = picture(0, 0)
+    long.duration = 300
+    pictures.add(packet(long, picture(1, 300)))
+    assert pictures.gaps == []
+
+
+def test_what_begins_late_has_no_gap():
+    sound = Sound("a", stream(), 0, 0, 60)
+    sound.add(packet(samples(0, RATE, pts=5000)))
+    assert sound.gaps == []
+
+
 def test_the_first_damage_is_told():
     sound = Sound("a", stream(), 0, 0, 60)
 

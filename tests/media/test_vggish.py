@@ -88,6 +88,20 @@ def test_whole(network, tmp_path):
     torch.testing.assert_close(make_vggish(tmp_path / "v.pth")(seconds()), network(LogMel()(seconds())))
 
 
+def test_before_the_last_relu(network, tmp_path):
+    """A dot product of the last layer, written out, in float64."""
+    torch.save(network.state_dict(), tmp_path / "v.pth")
+    found = make_vggish(tmp_path / "v.pth", final_relu=False)(seconds()).detach()
+    hidden = network.features(LogMel()(seconds())[:, None]).permute(0, 2, 3, 1).reshape(3, -1).numpy()
+    for number in (0, 2, 4):
+        weight, bias = (network.state_dict()[f"embeddings.{number}.{name}"].numpy() for name in ("weight", "bias"))
+        hidden = np.maximum(hidden, 0).astype(np.float64) @ weight.T.astype(np.float64) + bias
+    assert (hidden < -0.1).any()
+    np.testing.assert_allclose(found.numpy(), hidden, rtol=1e-4, atol=1e-4)
+    plain = make_vggish(tmp_path / "v.pth")(seconds()).detach()
+    torch.testing.assert_close(plain, found.clamp(min=0))
+
+
 # Principal components.
 
 

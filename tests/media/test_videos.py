@@ -51,6 +51,11 @@ def test_files_and_folders(tmp_path):
     assert find_videos(str(other / "x.mp4")).paths == {"x": other / "x.mp4"}
 
 
+def test_a_place_whose_name_is_too_long(tmp_path):
+    with pytest.raises(DataError, match="aaa: expected a video or a folder of videos, got nothing there"):
+        find_videos(tmp_path / ("a" * 300))
+
+
 def test_two_with_one_id(tmp_path):
     folder = make(tmp_path / "videos", "a.mp4", "a.mkv")
     with pytest.raises(DataError, match="two videos with the id 'a', expected one") as error:

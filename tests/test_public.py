@@ -12,6 +12,7 @@ import avground
 INVENTORY = Path(__file__).with_name("public_names.txt")
 PUBLIC = (
     "avground",
+    "avground.answer",
     "avground.blocks",
     "avground.data",
     "avground.data.pocket",

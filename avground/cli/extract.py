@@ -7,7 +7,7 @@ are there are skipped: after a stop, run the same again. The exit status is 0 if
 import argparse
 from pathlib import Path
 
-from avground.media.extract import DTYPES, extract
+from avground.media.extraction import DTYPES, extract
 from avground.media.extractors import AUDIO_EXTRACTORS, VISUAL_EXTRACTORS
 from avground.media.processes import DEVICES
 from avground.media.resnet import STATISTICS

@@ -8,9 +8,10 @@ from typing import Any, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
+from avground.data.kinds import FeatureKind, check_layout
 from avground.data.manifest import FILE, Kind, Manifest, read_manifest
 from avground.data.memory import available_memory
-from avground.data.segments import LAYOUTS, FeatureFiles, FeatureKind, check_layout
+from avground.data.segments import LAYOUTS, FeatureFiles
 from avground.errors import ConfigError, DataError
 
 Keep = Literal["auto", "memory", "disk"]

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from avground.data.features import Features
 from avground.data.headers import file_name
+from avground.data.kinds import DIMENSIONS, FeatureKind, check_kind, check_layout, check_segments
 from avground.data.manifest import Kind, Manifest
 from avground.data.memory import available_memory
-from avground.data.segments import DIMENSIONS, FeatureKind, check_kind, check_layout, check_segments
 from avground.errors import ConfigError, DataError
 
 SUFFIX = ".safetensors"
@@ -68,7 +68,7 @@ class FeatureStore(Features):
 
 
 class StoredKind(FeatureKind):
-    """One kind of feature in a store; see :class:`avground.data.segments.FeatureKind`."""
+    """One kind of feature in a store; see :class:`avground.data.kinds.FeatureKind`."""
 
     def __init__(self, path: Path, kind: Kind, about: dict[str, Any], segments: int, dtype: torch.dtype | None) -> None:
         self.path, self.kind, self.segments, self.dtype = path, kind, segments, dtype

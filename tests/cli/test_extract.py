@@ -1,20 +1,18 @@
 import json
 import re
-from importlib import import_module
 
 import numpy as np
 import pytest
 
 from avground.cli import main
+from avground.media import extraction
 from tests.media.clips import write_video
 from tests.media.fakes import make_fake
-
-module = import_module("avground.media.extract")  # The function has the same name.
 
 
 @pytest.fixture
 def videos(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "make_extractor", make_fake)
+    monkeypatch.setattr(extraction, "make_extractor", make_fake)
     folder = tmp_path / "videos"
     folder.mkdir()
     for name in "ab":
@@ -54,7 +52,7 @@ def test_options(videos, tmp_path):
 def test_weights(videos, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        module, "make_extractor", lambda name, **named: (seen.update({name: named}), make_fake(name))[1]
+        extraction, "make_extractor", lambda name, **named: (seen.update({name: named}), make_fake(name))[1]
     )
     paths = ["--weights", "folder", "--audio-weights", "a.pth", "--visual-weights", "v.pth"]
     assert main(["extract", str(videos), "--output", str(tmp_path / "out"), "--device", "cpu", *paths]) == 0

@@ -1,15 +1,9 @@
-"""Ask a video: from a file and a question to an answer, and to what it was grounded in.
-
-from avground.answer import Answerer
-
-video = Answerer("best.pt").watch("concert.mp4")
-print(video.ask("How many instruments are sounding in the video?"))
-"""
+"""A trained model that watches videos and answers questions about them."""
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,101 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from avground.answer.result import Answer, Moment
 from avground.data.annotations import PLACEHOLDERS, question_words
 from avground.data.manifest import Kind, Manifest
 from avground.data.segments import sample_rows
-from avground.errors import ConfigError, DataError, check_choice, check_whole
+from avground.errors import ConfigError, DataError, check_choice
 from avground.media import AUDIO_EXTRACTORS, RATE, VISUAL_EXTRACTORS, Extractor, decode, make_extractor
 from avground.ops.weights import normalize_weights
 from avground.training import DEVICES, read_checkpoint, rebuild
 
 _EXTRACTORS: dict[Kind, tuple[str, ...]] = {"audio": AUDIO_EXTRACTORS, "visual": VISUAL_EXTRACTORS}
-_STANDS_OUT = 1.5
-_SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A second of the video that the model looked at and listened to.
-
-    Attributes:
-        start: Where it begins, in seconds of the video; it is one second long.
-        audio_weight: Share of the attention to the sound, from 0 to 1.
-        visual_weight: Share of the attention to the pictures, from 0 to 1.
-        uniform: The share that it would have if no second were preferred: more for the last second of a short video,
-            which stands for all that are missing.
-    """
-
-    start: float
-    audio_weight: float
-    visual_weight: float
-    uniform: float
-
-    @property
-    def over_uniform(self) -> float:
-        """How many times as much attention it gets as without any preference, over sound and pictures."""
-        return (self.audio_weight + self.visual_weight) / 2 / self.uniform
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer, and what it was grounded in.
-
-    Attributes:
-        question: The question, as asked.
-        answers: All answers that the model knows with their probabilities, the likeliest first.
-        target: The word that says what is asked for, with its weight; None for a model that chooses none.
-        moments: The seconds that were looked at, in their order; the weights of each kind sum to 1.
-        template: The question template of the training data that the question fits; None if it fits none.
-        cell_weights: Where the model looked: (t, h, w), for each segment a map that sums to 1.
-    """
-
-    question: str
-    answers: tuple[tuple[str, float], ...]
-    target: tuple[str, float] | None
-    moments: tuple[Moment, ...]
-    template: str | None
-    cell_weights: Float[Tensor, "t h w"]
-
-    @property
-    def best(self) -> str:
-        """The likeliest answer."""
-        return self.answers[0][0]
-
-    def __str__(self) -> str:
-        return self.describe()
-
-    def describe(self, top: int = _SHOWN) -> str:
-        """The answer as text, with the ``top`` likeliest answers and the seconds that stand out, at most as many.
-
-        Raises:
-            ConfigError: if ``top`` is not a whole number of at least 1.
-        """
-        check_whole("top", top)
-        lines = [self.question, *(f"  {share:6.1%}  {answer}" for answer, share in self.answers[:top])]
-        if self.target is not None:
-            lines.append(f"  asked for: {self.target[0]} (weight {self.target[1]:.2f})")
-        order = sorted(self.moments, key=lambda moment: -moment.over_uniform)
-        times = [
-            f"{m.start:g}-{m.start + 1:g} s (sound {m.audio_weight:.2f}, pictures {m.visual_weight:.2f})"
-            for m in order[:top]
-            if m.over_uniform >= _STANDS_OUT
-        ]
-        flat = f"none stands out (largest {order[0].over_uniform:.1f} x uniform)"
-        lines.append(f"  seconds: {', '.join(times) or flat}")
-        if self.template is None:
-            lines.append("  note: the training data held no question of this form")
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, without the maps."""
-        return {
-            "question": self.question,
-            "answers": [{"answer": answer, "probability": share} for answer, share in self.answers],
-            "target": None if self.target is None else {"word": self.target[0], "weight": self.target[1]},
-            "moments": [asdict(moment) for moment in self.moments],
-            "template": self.template,
-        }
 
 
 class Answerer:
@@ -122,9 +31,9 @@ class Answerer:
     Args:
         checkpoint: A file that ``avground train`` wrote.
         audio: Extractor of sound; only for a checkpoint whose features had no manifest, such as published ones.
-        visual: The same for pictures.
         audio_weights: A file of weights for the extractor of sound, in place of the published ones.
-        visual_weights: The same for pictures.
+        visual: As ``audio``, of pictures.
+        visual_weights: As ``audio_weights``, of pictures.
         weights_folder: A folder that holds published weights under their published names.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
@@ -142,8 +51,8 @@ class Answerer:
         checkpoint: str | PathLike[str],
         *,
         audio: str | None = None,
-        visual: str | None = None,
         audio_weights: Path | None = None,
+        visual: str | None = None,
         visual_weights: Path | None = None,
         weights_folder: Path | None = None,
         device: str = "auto",

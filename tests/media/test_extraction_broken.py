@@ -3,17 +3,15 @@
 import json
 import os
 import random
-from importlib import import_module
 
 import numpy as np
 import pytest
 
-from avground.media.extract import extract
+from avground.media import extraction
+from avground.media.extraction import extract
 
 from .clips import write_video
 from .fakes import make_fake
-
-module = import_module("avground.media.extract")  # The function has the same name.
 
 
 def cut(source, path, share):
@@ -104,7 +102,7 @@ def test_to_the_end(broken, tmp_path, monkeypatch, capsys):
     folder, bad = broken
     assert len(bad) >= 12
     rows = write_odd(tmp_path / "odd")
-    monkeypatch.setattr(module, "make_extractor", make_fake)
+    monkeypatch.setattr(extraction, "make_extractor", make_fake)
     report = extract([folder, tmp_path / "odd"], tmp_path / "out", device="cpu")
     assert sorted(report.failed) == bad
     assert sorted(report.done) == sorted(rows)
@@ -127,7 +125,7 @@ def test_to_the_end(broken, tmp_path, monkeypatch, capsys):
 
 def test_reasons(broken, tmp_path, monkeypatch):
     folder, _ = broken
-    monkeypatch.setattr(module, "make_extractor", make_fake)
+    monkeypatch.setattr(extraction, "make_extractor", make_fake)
     failed = extract(folder, tmp_path / "out", device="cpu", progress=False).failed
     for name, words in {
         "no-sound": "sound",

@@ -27,8 +27,8 @@ def extract(
     output: str | os.PathLike[str],
     *,
     audio: str = "vggish",
-    visual: str = "resnet18",
     audio_weights: str | os.PathLike[str] | None = None,
+    visual: str = "resnet18",
     visual_weights: str | os.PathLike[str] | None = None,
     weights_folder: str | os.PathLike[str] | None = None,
     statistics: str | None = None,
@@ -51,9 +51,9 @@ def extract(
         videos: A folder of videos, or files, or several of both. A video's id is its file's name without the suffix.
         output: Folder for the features.
         audio: Name of the extractor of sound, one of ``AUDIO_EXTRACTORS``.
+        audio_weights: File with its weights, if it needs any.
         visual: Name of the extractor of pictures, one of ``VISUAL_EXTRACTORS``.
-        audio_weights: File with the weights of the one, if it needs any.
-        visual_weights: File with the weights of the other.
+        visual_weights: File with its weights.
         weights_folder: Folder of published weights, in which both are looked for.
         statistics: Mean and deviation of pixels that pictures are normalised with; the extractor's own by default.
         seconds: Seconds of a video that are used, at most, from its start.

@@ -3,7 +3,6 @@ import errno
 import json
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,12 @@ import torch
 
 from avground.data.manifest import read_manifest
 from avground.errors import ConfigError, DataError
-from avground.media import folders, pipeline
+from avground.media import extraction, folders, pipeline
 from avground.media.decode import Clip, decode
-from avground.media.extract import extract
+from avground.media.extraction import extract
 
 from .clips import write_video
 from .fakes import make_fake
-
-module = import_module("avground.media.extract")  # The function has the same name.
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +28,7 @@ def made(monkeypatch):
         made.append((name, arguments))
         return make_fake(name, **arguments)
 
-    monkeypatch.setattr(module, "make_extractor", make)
+    monkeypatch.setattr(extraction, "make_extractor", make)
     return made
 
 
@@ -288,7 +285,9 @@ def test_memory_is_bounded(videos, tmp_path, monkeypatch):
         (many / f"{number}.mkv").symlink_to(videos / "a.mkv")
     monkeypatch.setattr(pipeline, "decode", count)
     monkeypatch.setattr(
-        module, "make_extractor", lambda name, **named: Slow(name, None, None, None, named["seconds"], named["device"])
+        extraction,
+        "make_extractor",
+        lambda name, **named: Slow(name, None, None, None, named["seconds"], named["device"]),
     )
     assert len(run(many, tmp_path / "out", workers=2).done) == 20
     assert most <= 2 * 2 + 1
@@ -313,7 +312,7 @@ def test_full_disk_stops(videos, tmp_path, monkeypatch):
     assert not any(".part" in name for name in files)
     assert not (tmp_path / "out" / "extraction.json").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(module, "make_extractor", make_fake)
+    monkeypatch.setattr(extraction, "make_extractor", make_fake)
     assert len(run(videos, tmp_path / "out").already_there) == 2
     run(videos, tmp_path / "whole")
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -330,7 +329,7 @@ def test_ctrl_c(videos, tmp_path, monkeypatch):
             return super().forward(seconds)
 
     monkeypatch.setattr(
-        module,
+        extraction,
         "make_extractor",
         lambda name, **named: Interrupting(name, None, None, None, named["seconds"], named["device"]),
     )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from avground import answer, cli
-from avground.answer import Answerer
+from avground import cli
+from avground.answer import Answer, Answerer, Moment, answerer
 from avground.data import Vocabulary
 from avground.errors import ConfigError, DataError
 from avground.media import decode, make_extractor
@@ -15,7 +15,7 @@ from avground.models import MODELS
 from avground.training import load_checkpoint, pocket_run
 from avground.training.checkpoint import make_checkpoint, write_atomically
 
-from .media.clips import write_video
+from ..media.clips import write_video
 
 TEMPLATES = ("How many instruments are sounding in the video?", "Is the <Object> louder than the <Object>?")
 WORDS = (*TEMPLATES[0][:-1].split(), "Is", "flute", "louder", "than", "acoustic_guitar")
@@ -103,7 +103,7 @@ def test_the_answer_is_that_of_the_model_on_extracted_features(save, film):
 
 def test_many_questions_cost_one_extraction(save, film, monkeypatch):
     calls = []
-    monkeypatch.setattr(answer, "decode", lambda *a, **k: calls.append(a) or decode(*a, **k))
+    monkeypatch.setattr(answerer, "decode", lambda *a, **k: calls.append(a) or decode(*a, **k))
     video = Answerer(save(), device="cpu").watch(film)
     first, second = video.ask(TEMPLATES[0]), video.ask("Is the flute louder than the acoustic_guitar？")  # noqa: RUF001
     assert len(calls) == 1
@@ -194,8 +194,8 @@ def test_a_model_that_chooses_no_word_names_none(save, film):
 
 
 def test_what_is_printed():
-    moments = answer.Moment(0.0, 0.1, 0.0, 0.5), answer.Moment(2.0, 0.9, 1.0, 0.5)
-    given = answer.Answer("Is it?", (("yes", 0.75), ("no", 0.25)), ("it", 0.5), moments, "Is it?", torch.ones(2, 1, 1))
+    moments = Moment(0.0, 0.1, 0.0, 0.5), Moment(2.0, 0.9, 1.0, 0.5)
+    given = Answer("Is it?", (("yes", 0.75), ("no", 0.25)), ("it", 0.5), moments, "Is it?", torch.ones(2, 1, 1))
     assert str(given).splitlines() == [
         "Is it?",
         "   75.0%  yes",

@@ -1,8 +1,9 @@
 """Kill extractions at random moments and go on: does the output differ?
 
 Every run is the command that users run, on 24 videos of Pocket. One runs undisturbed. Each trial starts another, kills
-it (SIGKILL) at a moment drawn over the time from the first file to the last, looks at what is there, runs the same
-command again, and compares all files byte by byte. Writes benchmarks/results/killed-extraction.json.
+it (SIGKILL) a random moment after a random number of videos are finished (so that a busy machine does not move the kill
+past the end), looks at what is there, runs the same command again, and compares all files byte by byte. Writes
+benchmarks/results/killed-extraction.json.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from avground.data.pocket.rendering import Rendering
 WORLD = pocket.World(train=16, val=4, test=4)
 RENDERING = Rendering(seconds=10, fps=8, size=224)
 EXTRACTORS = ("logmel", "efficientnet_lite0")
-FIRST = Path(EXTRACTORS[0], "manifest.json")
 REPORTS = "extraction*.json*"
 
 
@@ -38,10 +38,11 @@ def main() -> None:
         place = Path(folder)
         pocket.generate(place / "pocket", WORLD, seed=options.seed, rendering=RENDERING)
         videos = place / "pocket" / "videos"
-        first, last = _undisturbed(videos, place / "whole")
+        seconds = _undisturbed(videos, place / "whole")
         expected = _contents(place / "whole")
-        random_moments = random.Random(options.seed)
-        moments = [random_moments.uniform(first, last) for _ in range(options.trials)]
+        count = len(list(videos.iterdir()))
+        draw = random.Random(options.seed)
+        moments = [(draw.randrange(count), draw.uniform(0, seconds / count)) for _ in range(options.trials)]
         trials = [
             _trial(videos, place / f"trial-{number}", moment, expected)
             for number, moment in enumerate(tqdm(moments, unit="trial"))
@@ -50,8 +51,8 @@ def main() -> None:
         **environment(),
         "command": f"python benchmarks/killed_extraction.py --trials {options.trials} --seed {options.seed}",
         "extraction": _command(Path("VIDEOS"), Path("FEATURES"))[2:],
-        "videos": len(expected) // len(EXTRACTORS) - 1,
-        "undisturbed": {"first_file_after": round(first, 3), "seconds": round(last, 3)},
+        "videos": count,
+        "undisturbed_seconds": round(seconds, 3),
         "killed": sum(trial["killed"] for trial in trials),
         "half_written": sum(len(trial["half_written"]) for trial in trials),
         "redone": sum(len(trial["redone"]) for trial in trials),
@@ -80,29 +81,27 @@ def _finish(process: subprocess.Popen[str]) -> None:
         raise SystemExit(f"exit status {process.returncode}\n{errors[-2000:]}")
 
 
-def _undisturbed(videos: Path, output: Path) -> tuple[float, float]:
-    """Extract all; returns the seconds until the first file was there, and until the end."""
+def _undisturbed(videos: Path, output: Path) -> float:
+    """Extract all; returns the seconds it took."""
     start = time.monotonic()
-    process = _start(videos, output)
-    while not (output / FIRST).exists() and process.poll() is None:
-        time.sleep(0.01)
-    first = time.monotonic() - start
-    _finish(process)
-    return first, time.monotonic() - start
+    _finish(_start(videos, output))
+    return time.monotonic() - start
 
 
-def _trial(videos: Path, output: Path, moment: float, expected: dict[str, bytes]) -> dict[str, Any]:
+def _trial(videos: Path, output: Path, moment: tuple[int, float], expected: dict[str, bytes]) -> dict[str, Any]:
     """Kill a run, look, run again, compare."""
-    start = time.monotonic()
+    wanted, delay = moment
     with _start(videos, output) as process:
-        time.sleep(max(0.0, moment - (time.monotonic() - start)))
+        while process.poll() is None and len(_finished(videos, output)) < wanted:
+            time.sleep(0.01)
+        if wanted == 0:  # While it is still starting.
+            time.sleep(1)
+        time.sleep(delay)
         process.send_signal(signal.SIGKILL)
     there = _contents(output)
     hidden = [name for name in there if Path(name).name.startswith(".")]
     final = [name for name in there if name not in hidden]
-    finished = sorted(
-        path.stem for path in videos.iterdir() if all(f"{kind}/{path.stem}.npy" in final for kind in EXTRACTORS)
-    )
+    finished = _finished(videos, output)
     stamps = {name: (output / name).stat() for name in final}
     _finish(_start(videos, output))
     after = _contents(output)
@@ -113,13 +112,19 @@ def _trial(videos: Path, output: Path, moment: float, expected: dict[str, bytes]
     }
     return {
         "killed": process.returncode == -signal.SIGKILL,
-        "after": round(moment, 3),
+        "asked_for": {"finished": wanted, "seconds_more": round(delay, 3)},
         "finished": len(finished),
         "being_written": len(hidden),
         "half_written": [name for name in final if there[name] != expected.get(name)],
         "redone": [video for video in finished if any(f"{kind}/{video}.npy" in changed for kind in EXTRACTORS)],
         "differing": sorted(name for name in {*after, *expected} if after.get(name) != expected.get(name)),
     }
+
+
+def _finished(videos: Path, output: Path) -> list[str]:
+    """The videos all of whose features have their final names."""
+    ids = sorted(path.stem for path in videos.iterdir())
+    return [video for video in ids if all((output / kind / f"{video}.npy").exists() for kind in EXTRACTORS)]
 
 
 def _contents(output: Path) -> dict[str, bytes]:

@@ -3,8 +3,9 @@
     python benchmarks/pixels.py [--seeds 3] [--runs runs/pixels]
 
 For each seed of the world `pixels`: render the videos, extract with the extractors that need no download, pack in three
-precisions, and train (a seed decides world, weights and order at once). Every step is the command that users run. What
-is finished is not done again, so that an interrupted benchmark goes on; the times are of the run that did the step.
+precisions, and train (a seed decides world, weights and order at once; the precisions are compared on a second seed of
+weights and order too). Every step is the command that users run. What is finished is not done again, so that an
+interrupted benchmark goes on; the times are of the run that did the step, with whatever else the machine was doing.
 
 Writes benchmarks/results/pixels.json.
 """
@@ -21,6 +22,7 @@ from common import environment, paired, summary, write_result
 
 MODELS = ("tjstg_sharp", "tjstg", "avst", "tjstg_released", "question_lstm")
 DTYPES = ("float16", "float32", "bfloat16")
+AGAIN = 100  # between the seeds of a first and a second run
 QUESTION = "How many instruments are sounding in the video?"
 
 
@@ -55,10 +57,12 @@ def one_world(folder: Path, seed: int) -> dict[str, Any]:
     for dtype in DTYPES:
         store = folder / f"{dtype}.safetensors"
         step(f"pack {dtype}", store, "pack", feats, "--output", store, "--dtype", dtype)
-    runs = [(model, "float16") for model in MODELS] + [("tjstg_sharp", dtype) for dtype in DTYPES[1:]]
+    runs = [(model, "float16", seed) for model in MODELS]
+    runs += [("tjstg_sharp", dtype, again) for again in (seed, seed + AGAIN) for dtype in DTYPES]
     reports = {}
-    for model, dtype in runs:
-        output = folder / f"{model}-{dtype}"
+    for model, dtype, of in dict.fromkeys(runs):
+        name = f"{model}, {dtype}{', again' if of != seed else ''}"
+        output = folder / name.replace(", ", "-")
         asked = (
             "train",
             "--data",
@@ -68,11 +72,11 @@ def one_world(folder: Path, seed: int) -> dict[str, Any]:
             "--model",
             model,
             "--seed",
-            seed,
+            of,
         )
         resume = ["--resume"] if (output / "last.pt").exists() else []
-        step(f"train {model}, {dtype}", output / "metrics.json", *asked, "--output", output, *resume)
-        reports[f"{model}, {dtype}"] = json.loads((output / "metrics.json").read_text())
+        step(f"train {name}", output / "metrics.json", *asked, "--output", output, *resume)
+        reports[name] = json.loads((output / "metrics.json").read_text())
     return {"seed": seed, "seconds": seconds, "sizes": sizes(folder), "answer": answer(folder), "reports": reports}
 
 
@@ -102,7 +106,9 @@ def answer(folder: Path) -> dict[str, Any]:
 
 def gather(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Statistics over the seeds."""
-    names = list(worlds[0]["reports"])
+    precise = [f"tjstg_sharp, {dtype}{again}" for dtype in DTYPES for again in ("", ", again")]
+    every = {name: [world["reports"][name]["test"]["accuracy"]["All"] for world in worlds] for name in precise}
+    names = [name for name in worlds[0]["reports"] if not name.endswith("again")]
     tests = {name: [world["reports"][name]["test"] for world in worlds] for name in names}
     accuracy = {name: [test["accuracy"]["All"] for test in found] for name, found in tests.items()}
     rows = {name: describe(found) for name, found in tests.items()}
@@ -121,7 +127,9 @@ def gather(worlds: list[dict[str, Any]]) -> dict[str, Any]:
             if name.endswith("float16") and not name.startswith("tjstg_sharp")
         },
         "cost_of_half_precision": {
-            dtype: paired(accuracy[f"tjstg_sharp, {dtype}"], accuracy["tjstg_sharp, float32"])
+            dtype: paired(
+                *(every[f"tjstg_sharp, {of}"] + every[f"tjstg_sharp, {of}, again"] for of in (dtype, "float32"))
+            )
             for dtype in ("float16", "bfloat16")
         },
         "by_type": {name: tests["tjstg_sharp, float16"][0][name] for name in ("accuracy", "prior", "count")},

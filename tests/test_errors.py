@@ -17,7 +17,7 @@ from avground.blocks import (
     TargetAwareSpatialGrounding,
 )
 from avground.errors import AvgroundError, ConfigError, DataError, ShapeError, check_choice
-from avground.losses import CrossModalSynchronyLoss
+from avground.losses import CrossModalSynchronyLoss, PairMatchingLoss
 from avground.models import (
     AVSD,
     GroundingNetwork,
@@ -84,6 +84,12 @@ EXAMPLES = [
     ),
     (AnswerHead.forward, AnswerHead(), [SENTENCE, (1, 512)], "sentence: expected (*b=(64,), 512), got (1, 512)"),
     (MatchHead.forward, MatchHead(), [AUDIO, SENTENCE], "visual: expected (*b=(64, 10), 512), got (64, 512)"),
+    (
+        PairMatchingLoss.forward,
+        lambda logits, matched: PairMatchingLoss()(logits, matched.bool()),
+        [(2, 64, 10, 2), (32,)],
+        "matched: expected (b=64,), or further dimensions of (64, 10), got (32,)",
+    ),
     *(
         (
             where,

@@ -19,6 +19,7 @@ def main() -> None:
     pixels, loading, killed = (read_result(name) for name in ("pixels", "loading", "killed-extraction"))
     tables = {"the pixels": accuracies(pixels), "the steps": steps(pixels), "the loading": ways(loading)}
     tables["the kills"] = kills(killed)
+    tables["the precision"] = precision(pixels)
     for path in (ROOT / "docs" / "videos.md", ROOT / "README.md"):
         text = path.read_text()
         path.write_text(fill(text, {name: table for name, table in tables.items() if f"table of {name}" in text}))
@@ -35,6 +36,15 @@ def accuracies(result: dict[str, Any]) -> str:
         cells = [f"{100 * gain['mean']:+.1f}" if key is None else _spread(measured[key]) for key in keys]
         lines.append(f"| {NAMES.get(model, f'`{model}`')} | {dtype} | " + " | ".join(cells) + " |")
     lines.append(f"| prior | | {_spread(result['prior'])} | | | | | |")
+    return "\n".join(lines)
+
+
+def precision(result: dict[str, Any]) -> str:
+    """What half precision costs `tjstg_sharp`."""
+    lines = ["| maps | against float32, points | 95 % interval | pairs |", "|---|---:|---:|---:|"]
+    for dtype, cost in result["cost_of_half_precision"].items():
+        low, high = (100 * edge for edge in cost["interval"])
+        lines.append(f"| {dtype} | {100 * cost['mean']:+.1f} | {low:+.1f} to {high:+.1f} | {len(cost['values'])} |")
     return "\n".join(lines)
 
 

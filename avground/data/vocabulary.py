@@ -147,5 +147,6 @@ class Vocabulary:
         return {answer: number for number, answer in enumerate(self.answers)}
 
     def _unknown(self, kind: str, entry: str, known: tuple[str, ...]) -> str:
-        near = ", ".join(map(repr, get_close_matches(entry, known))) or "none"
+        alike = [*get_close_matches(entry, known), *(other for other in known if len(entry) > 2 and entry in other)]
+        near = ", ".join(map(repr, dict.fromkeys(alike))) or "none"
         return f"{kind} {entry!r} is not among the {len(known)} {kind}s of vocabulary {self.digest}; near ones: {near}"

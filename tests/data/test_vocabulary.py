@@ -151,3 +151,9 @@ def test_unknown_words_can_be_skipped():
         SMALL.encode(words, 2, unknown="skip")
     with pytest.raises(ConfigError, match="unknown: expected one of 'error', 'skip', got 'pad'"):
         SMALL.encode(words, 5, unknown="pad")
+
+
+def test_a_part_of_a_word_is_near_it():
+    vocabulary = Vocabulary(("<pad>", "acoustic_guitar", "a"), ("yes",))
+    with pytest.raises(DataError, match=r"word 'guitar' is not among .*near ones: 'acoustic_guitar'$"):
+        vocabulary.encode(["guitar"], 3)

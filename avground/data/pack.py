@@ -27,6 +27,7 @@ from avground.data.store import (
     digest_of,
     open_tensor,
     read_contents,
+    video_bytes,
     video_digest,
 )
 from avground.errors import ConfigError, DataError, check_choice, check_whole
@@ -125,7 +126,7 @@ def verify(path: str | PathLike[str], *, progress: bool = True) -> dict[str, int
     counts: dict[str, int] = {}
     for kind, video_id, values, digest in _all_videos(Path(path), progress):
         counts[kind] = counts.get(kind, 0) + 1
-        if digest is not None and video_digest(values) != digest:
+        if digest is not None and video_digest(video_bytes(values)) != digest:
             bad.append(f"{kind} of {video_id}: expected bytes that fit their checksum, got damaged ones")
         elif not torch.isfinite(values).all():
             bad.append(f"{kind} of {video_id}: expected finite values, got NaN or infinity")
@@ -202,8 +203,9 @@ def _write(output: Path, folder: FeatureFolder, dtype: torch.dtype, progress: bo
                     found = "NaN or infinity" if not torch.isfinite(values).all() else f"{values.abs().max().item():g}"
                     path = files.directory / f"{video_id}.npy"
                     raise DataError(f"{path}: expected finite values in the range of {types[kind]}, got {found}")
-                file.write(stored.contiguous().flatten().view(torch.uint8).numpy().data)
-                digests.append(video_digest(stored))
+                content = video_bytes(stored)
+                file.write(content)
+                digests.append(video_digest(content))
         file.write(b"".join(digests))
 
 

@@ -248,7 +248,13 @@ def digest_of(metadata: Mapping[str, str], tensors: Mapping[str, Stored]) -> str
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def video_digest(values: Tensor) -> bytes:
-    """The checksum of a video's features, as they lie in the file."""
-    content = values.contiguous().flatten().view(torch.uint8).numpy()
-    return hashlib.blake2b(content.data, digest_size=DIGEST_BYTES).digest()
+def video_bytes(values: Tensor) -> memoryview:
+    """A video's features as they lie in the file."""
+    # torch has no other way to see numbers of one type as bytes, and NumPy knows no bfloat16.
+    content: memoryview = values.contiguous().flatten().view(torch.uint8).numpy().data
+    return content
+
+
+def video_digest(content: memoryview) -> bytes:
+    """The checksum of a video's bytes."""
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()

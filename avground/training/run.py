@@ -13,8 +13,8 @@ from avground.training.objective import Objective
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
-# None changes a number: data may have moved (annotations are compared by content, features by their manifests where they
-# have them), and processes that only load data may come and go.
+# None changes a number: data may have moved (annotations are compared by content, features by their manifests where
+# they have them), and processes that only load data may come and go.
 _FREE_TO_CHANGE = frozenset({"data", "features", "workers"})
 
 

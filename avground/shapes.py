@@ -5,12 +5,20 @@ rows and columns of cells, ``c`` channel, ``n`` word. A starred letter, as in ``
 dimensions.
 """
 
-from torch import Tensor
+from typing import Protocol
 
 from avground.errors import ShapeError
 
 
-def check_shapes(**arguments: tuple[Tensor, str]) -> dict[str, int]:
+class HasShape(Protocol):
+    """A tensor, or what stands for one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its sizes."""
+
+
+def check_shapes(**arguments: tuple[HasShape, str]) -> dict[str, int]:
     """Check tensors against shapes written in dimension letters, and return the sizes of the letters.
 
     A letter must have one size wherever it appears; a number must match exactly; one word such as ``*b`` takes

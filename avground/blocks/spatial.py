@@ -13,8 +13,12 @@ from avground.ops.spatial_grounding import (
     NORMALIZES,
     SIMILARITIES,
     Combine,
+    GroundedCells,
+    MapRows,
+    Maps,
     Normalize,
     Similarity,
+    as_tensor,
     spatial_grounding,
 )
 from avground.shapes import check_shapes
@@ -38,6 +42,8 @@ class _SpatialGrounding(nn.Module):
     The map is never projected: where its width differs from the model's, the queries are brought to the map's.
     """
 
+    reads_rows = True  # takes MapRows, and a tuple of maps; see ground_each
+
     def __init__(
         self, dim: int, visual_dim: int | None, temperature: float | Temperature, similarity: Similarity
     ) -> None:
@@ -58,9 +64,13 @@ class _SpatialGrounding(nn.Module):
     def _temperature(self) -> float | Tensor:
         return self.temperature() if isinstance(self.temperature, Temperature) else self.temperature
 
-    def _fuse(self, mean: Tensor, attended: Tensor) -> Tensor:
-        fused: Tensor = self.fuse(torch.tanh(torch.cat((mean, attended), dim=-1)))
-        return fused
+    def _check(self, audio: Tensor, visual: Maps | tuple[Maps, ...]) -> None:
+        for maps in (visual,) if isinstance(visual, MapRows | Tensor) else visual:
+            check_shapes(audio=(audio, f"*b {self.dim}"), visual=(maps, f"*b {self.visual_dim} h w"))
+
+    def _fuse(self, grounded: GroundedCells) -> Spatial:
+        feature = self.fuse(torch.tanh(torch.cat((grounded.mean, grounded.attended), dim=-1)))
+        return Spatial(feature, grounded.weights)
 
     def extra_repr(self) -> str:
         """The settings that are numbers or names, for ``print(model)``."""
@@ -98,13 +108,13 @@ class AudioVisualSpatialGrounding(_SpatialGrounding):
         super().__init__(dim, visual_dim, temperature, similarity)
 
     def forward(
-        self, audio: Float[Tensor, "*b c"], visual: Float[Tensor, "*b vc h w"], target: Tensor | None = None
+        self, audio: Float[Tensor, "*b c"], visual: Maps | tuple[Maps, ...], target: Tensor | None = None
     ) -> Spatial:
-        """Ground every segment.
+        r"""Ground every segment.
 
         Args:
             audio: Sound feature of each segment.
-            visual: Map of each segment.
+            visual: Map of each segment, (\*b, c, h, w), or several: see :func:`avground.ops.spatial_grounding`.
             target: Ignored: it is here so that this block can stand where a target-aware one does.
 
         Returns:
@@ -113,11 +123,12 @@ class AudioVisualSpatialGrounding(_SpatialGrounding):
         Raises:
             ShapeError: for example ``visual: expected (*b=(64, 10), 512, h, w), got (64, 10, 14, 14, 512)``.
         """
-        check_shapes(audio=(audio, f"*b {self.dim}"), visual=(visual, f"*b {self.visual_dim} h w"))
-        grounded = spatial_grounding(
-            self.audio_query(audio), visual, temperature=self._temperature(), similarity=self.similarity
+        self._check(audio, visual)
+        return self._fuse(
+            spatial_grounding(
+                self.audio_query(audio), visual, temperature=self._temperature(), similarity=self.similarity
+            )
         )
-        return Spatial(self._fuse(grounded.mean, grounded.attended), grounded.weights)
 
 
 class TargetAwareSpatialGrounding(_SpatialGrounding):
@@ -174,14 +185,14 @@ class TargetAwareSpatialGrounding(_SpatialGrounding):
     def forward(
         self,
         audio: Float[Tensor, "*b c"],
-        visual: Float[Tensor, "*b vc h w"],
+        visual: Maps | tuple[Maps, ...],
         target: Float[Tensor, "*b c"] | None = None,
     ) -> Spatial:
         r"""Ground every segment.
 
         Args:
             audio: Sound feature of each segment.
-            visual: Map of each segment.
+            visual: Map of each segment, (\*b, c, h, w), or several: see :func:`avground.ops.spatial_grounding`.
             target: Feature of the asked-for thing of each segment, or of each clip: (\*b, c) under audio of
                 (\*b, t, c) serves all t segments. None grounds by sound alone, for training without questions.
 
@@ -191,19 +202,31 @@ class TargetAwareSpatialGrounding(_SpatialGrounding):
         Raises:
             ShapeError: for example ``target: expected (64, 10, 512) or (64, 512), got (640, 512)``.
         """
-        check_shapes(audio=(audio, f"*b {self.dim}"), visual=(visual, f"*b {self.visual_dim} h w"))
-        height, width = visual.shape[-2:]
-        grounded = spatial_grounding(
-            self.audio_query(audio),
-            visual,
-            None if target is None else self.target_query(_for_each_segment(target, audio)),
-            threshold=self.threshold / (height * width) if self.threshold_unit == "relative" else self.threshold,
-            combine=self.combine,
-            normalize=self.normalize,
-            temperature=self._temperature(),
-            similarity=self.similarity,
+        self._check(audio, visual)
+        height, width = (visual[0] if not isinstance(visual, MapRows | Tensor) else visual).shape[-2:]
+        return self._fuse(
+            spatial_grounding(
+                self.audio_query(audio),
+                visual,
+                None if target is None else self.target_query(_for_each_segment(target, audio)),
+                threshold=self.threshold / (height * width) if self.threshold_unit == "relative" else self.threshold,
+                combine=self.combine,
+                normalize=self.normalize,
+                temperature=self._temperature(),
+                similarity=self.similarity,
+            )
         )
-        return Spatial(self._fuse(grounded.mean, grounded.attended), grounded.weights)
+
+
+def ground_each(block: nn.Module, audio: Tensor, maps: tuple[Maps, ...], target: Tensor | None) -> list[Spatial]:
+    """Ground several maps of every segment, in one call where the block takes them so.
+
+    A block of a user's own, which has no ``reads_rows``, is called once for each, with a tensor.
+    """
+    if not getattr(block, "reads_rows", False):
+        return [block(audio, as_tensor(one, audio), target) for one in maps]
+    found = block(audio, maps, target)
+    return [Spatial(*parts) for parts in zip(found.feature, found.weights, strict=True)]
 
 
 def _for_each_segment(target: Tensor, audio: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from avground.blocks.question import check_words
 from avground.errors import ConfigError, check_not_negative
 from avground.models.config import ModelSizes
 from avground.models.network import Grounded, Network, uniform_weights
+from avground.ops.spatial_grounding import Maps, as_tensor
 from avground.ops.weights import at_least_float32, masked_softmax
 
 
@@ -202,9 +203,9 @@ class AVSD(Network):
     def forward(
         self,
         audio: Float[Tensor, "b t audio_dim"],
-        visual: Float[Tensor, "b t vc h w"],
+        visual: Maps,
         question: Int[Tensor, "b n"],
-        negative: Float[Tensor, "b t vc h w"] | None = None,
+        negative: Maps | None = None,
     ) -> Grounded:
         """Answer one question about each clip.
 
@@ -222,6 +223,7 @@ class AVSD(Network):
             ShapeError: for example ``visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)``.
         """
         self.check(audio, visual, negative, question)
+        visual = as_tensor(visual, audio)
         check_words(question)
         cells = visual.flatten(-2).transpose(-1, -2).contiguous()  # read many times
         audio = self.audio(audio)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from avground.models.config import ModelSizes
+from avground.ops.spatial_grounding import Maps
 from avground.ops.weights import normalize_weights
 from avground.shapes import check_shapes
 
@@ -42,15 +43,13 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
 
-    def check(
-        self, audio: Tensor, visual: Tensor, negative: Tensor | None = None, question: Tensor | None = None
-    ) -> None:
+    def check(self, audio: Tensor, visual: Maps, negative: Maps | None = None, question: Tensor | None = None) -> None:
         """Check the shapes of a call.
 
         Raises:
             ShapeError: for example ``visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)``.
         """
         map_shape = f"b t {self.config.visual_dim} h w"
-        others = {"negative": (negative, map_shape), "question": (question, "b n")}
+        others: dict[str, tuple[Maps | None, str]] = {"negative": (negative, map_shape), "question": (question, "b n")}
         given = {name: (tensor, shape) for name, (tensor, shape) in others.items() if tensor is not None}
         check_shapes(audio=(audio, f"b t {self.config.audio_dim}"), visual=(visual, map_shape), **given)

@@ -12,6 +12,7 @@ from avground.errors import ConfigError, check_not_negative, check_whole
 from avground.models.config import ModelSizes
 from avground.models.cyclic import CyclicLayer, Stream, Streams, sinusoids
 from avground.models.network import Grounded, Network
+from avground.ops.spatial_grounding import Maps, as_tensor
 from avground.ops.weights import normalize_weights
 
 
@@ -131,9 +132,9 @@ class PanoAVQA(Network):
     def forward(
         self,
         audio: Float[Tensor, "b t audio_dim"],
-        visual: Float[Tensor, "b t vc h w"],
+        visual: Maps,
         question: Int[Tensor, "b n"],
-        negative: Float[Tensor, "b t vc h w"] | None = None,
+        negative: Maps | None = None,
     ) -> Grounded:
         """Answer one question about each clip.
 
@@ -154,6 +155,7 @@ class PanoAVQA(Network):
             ShapeError: for example ``visual: expected (b=64, t=10, 512, h, w), got (64, 9, 512, 14, 14)``.
         """
         self.check(audio, visual, negative, question)
+        visual = as_tensor(visual, audio)
         check_words(question)
         padding = nn.functional.pad(question == 0, (1, 0))  # the first token is none
         streams = self.tokens(audio, visual, question, padding)

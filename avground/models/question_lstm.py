@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from avground.blocks import QuestionEncoder
 from avground.models.config import ModelSizes
 from avground.models.network import Grounded, Network, uniform_weights
+from avground.ops.spatial_grounding import Maps
 
 
 class QuestionLSTM(Network):
@@ -32,9 +33,9 @@ class QuestionLSTM(Network):
     def forward(
         self,
         audio: Float[Tensor, "b t audio_dim"],
-        visual: Float[Tensor, "b t vc h w"],
+        visual: Maps,
         question: Int[Tensor, "b n"],
-        negative: Float[Tensor, "b t vc h w"] | None = None,
+        negative: Maps | None = None,
     ) -> Grounded:
         """Answer one question about each clip without looking or listening.
 
@@ -55,7 +56,7 @@ class QuestionLSTM(Network):
         asked = self.question(question)
         b, t, _, h, w = visual.shape
         segments = uniform_weights(audio, b, t)
-        cells = uniform_weights(visual, b, t, h * w).unflatten(-1, (h, w))
+        cells = uniform_weights(audio, b, t, h * w).unflatten(-1, (h, w))
         words = torch.zeros_like(asked.mask, dtype=segments.dtype)
         return Grounded(self.answer(torch.tanh(asked.sentence)), segments, segments, cells, words, None)
 

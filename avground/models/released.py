@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from avground.blocks import AnswerHead, AudioEncoder, MatchHead, QuestionEncoder, TargetAwareSpatialGrounding
-from avground.blocks.spatial import Spatial
+from avground.blocks.spatial import Spatial, ground_each
 from avground.blocks.target import Target
 from avground.blocks.temporal import Temporal
 from avground.errors import ConfigError, check_choice, check_not_negative, check_whole
@@ -26,6 +26,7 @@ from avground.models.config import ModelSizes
 from avground.models.official import KEYS, read_official
 from avground.models.tjstg import GroundingNetwork
 from avground.ops.arrange import deinterleave, interleave
+from avground.ops.spatial_grounding import Maps
 from avground.ops.weights import at_least_float32
 from avground.shapes import check_shapes
 
@@ -137,7 +138,7 @@ class TimeMajorGrounding(TargetAwareSpatialGrounding):
     def forward(
         self,
         audio: Float[Tensor, "b t c"],
-        visual: Float[Tensor, "b t c h w"],
+        visual: Maps | tuple[Maps, ...],
         target: Float[Tensor, "b c"] | None = None,
     ) -> Spatial:
         """Ground every segment; arguments and errors as in :class:`avground.TargetAwareSpatialGrounding`."""
@@ -273,9 +274,9 @@ class StageOne(GroundingNetwork):
     def forward(  # type: ignore[override]
         self,
         audio: Float[Tensor, "b t 128"],
-        visual: Float[Tensor, "b t 512 h w"],
+        visual: Maps,
         question: Tensor | None = None,
-        negative: Float[Tensor, "b t 512 h w"] | None = None,
+        negative: Maps | None = None,
     ) -> Paired:
         """Match sound with the maps of its own video and of others.
 
@@ -290,8 +291,9 @@ class StageOne(GroundingNetwork):
         """
         self.check(audio, visual, negative)
         audio = self.audio(audio)
-        spatial = self.spatial(audio, visual)
-        match = None if negative is None else self._match(audio, spatial, self.spatial(audio, negative))
+        maps = (visual,) if negative is None else (visual, negative)
+        spatial, *others = ground_each(self.spatial, audio, maps, None)
+        match = self._match(audio, spatial, *others) if others else None
         return Paired(spatial.weights, match)
 
 

@@ -7,8 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from avground.blocks import AnswerHead, AudioEncoder, MatchHead, QuestionEncoder
+from avground.blocks.spatial import Spatial, ground_each
 from avground.models.config import ModelConfig, ModelSizes, spatial_block, target_block, temporal_block
 from avground.models.network import Grounded, Network
+from avground.ops.spatial_grounding import Maps
 
 
 class GroundingNetwork(Network):
@@ -54,15 +56,15 @@ class GroundingNetwork(Network):
     def forward(
         self,
         audio: Float[Tensor, "b t audio_dim"],
-        visual: Float[Tensor, "b t vc h w"],
+        visual: Maps,
         question: Int[Tensor, "b n"],
-        negative: Float[Tensor, "b t vc h w"] | None = None,
+        negative: Maps | None = None,
     ) -> Grounded:
         """Answer one question about each clip.
 
         Args:
             audio: Sound features of t segments.
-            visual: Maps of the same segments.
+            visual: Maps of the same segments, (b, t, c, h, w), as a tensor or as rows of a bank.
             question: Word indices, int64; 0 is padding and stands behind the words only.
             negative: Maps of other videos, for the matching loss.
 
@@ -76,23 +78,24 @@ class GroundingNetwork(Network):
         asked = self.question(question)
         target = self.target(*asked)
         audio = self.audio(audio)
-        spatial = self.spatial(audio, visual, target.feature)
+        maps = (visual,) if negative is None else (visual, negative)
+        spatial, *others = ground_each(self.spatial, audio, maps, target.feature)
         temporal = self.temporal(audio, spatial.feature, asked.sentence)
         answer = self.answer(temporal.context, asked.sentence)
-        match = None if negative is None else self._match(audio, spatial, self.spatial(audio, negative, target.feature))
+        match = self._match(audio, spatial, *others) if others else None
         return Grounded(answer, temporal.audio_weights, temporal.visual_weights, spatial.weights, target.weights, match)
 
     def pair(
         self,
         audio: Float[Tensor, "b t audio_dim"],
-        visual: Float[Tensor, "b t vc h w"],
-        negative: Float[Tensor, "b t vc h w"],
+        visual: Maps,
+        negative: Maps,
     ) -> Float[Tensor, "2 b t 2"]:
         """Stage I: tell sound and sight of one video from sound and sight of two, grounding by sound alone.
 
         Args:
             audio: Sound features of t segments.
-            visual: Maps of the same segments.
+            visual: Maps of the same segments, (b, t, c, h, w), as a tensor or as rows of a bank.
             negative: Maps of other videos.
 
         Returns:
@@ -103,10 +106,12 @@ class GroundingNetwork(Network):
         """
         self.check(audio, visual, negative)
         audio = self.audio(audio)
-        return self._match(audio, self.spatial(audio, visual), self.spatial(audio, negative))
+        return self._match(audio, *ground_each(self.spatial, audio, (visual, negative), None))
 
-    def _match(self, audio: Tensor, *spatials: Any) -> Tensor:
-        return torch.stack([self.match(audio, spatial.feature) for spatial in spatials])
+    def _match(self, audio: Tensor, *spatials: Spatial) -> Tensor:
+        features = torch.stack([spatial.feature for spatial in spatials])
+        logits: Tensor = self.match(audio.expand(features.shape), features)
+        return logits
 
 
 def build(config: ModelConfig) -> GroundingNetwork:

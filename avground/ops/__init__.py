@@ -2,11 +2,13 @@
 
 from avground.ops.arrange import concatenate, deinterleave, interleave, separate
 from avground.ops.divergence import js_divergence, kl_divergence
-from avground.ops.spatial_grounding import GroundedCells, spatial_grounding
+from avground.ops.spatial_grounding import GroundedCells, MapRows, cell_lengths, spatial_grounding
 from avground.ops.weights import masked_softmax, normalize_weights
 
 __all__ = [
     "GroundedCells",
+    "MapRows",
+    "cell_lengths",
     "concatenate",
     "deinterleave",
     "interleave",

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from avground.blocks import AudioVisualSpatialGrounding, TargetAwareSpatialGrounding, Temperature
+from avground.blocks.spatial import Spatial, ground_each
 from avground.errors import ConfigError, ShapeError
+from avground.ops import MapRows
 from tests import naive
 from tests.strategies import SEEDS, normal
 
@@ -234,3 +236,34 @@ def test_a_start_that_is_not_positive_is_an_error():
         with pytest.raises(ConfigError) as caught:
             Temperature(start)
         assert str(caught.value) == f"start: expected a number above 0, got {start}"
+
+
+# ---- several maps of a segment -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [TargetAwareSpatialGrounding, AudioVisualSpatialGrounding])
+def test_several_maps_in_one_call_give_what_they_give_one_by_one(make):
+    block = seeded(make, 4)
+    audio, visual, target = scene()
+    others = visual.flip(0) * 0.5
+    bank, rows = torch.stack((others, visual)).flatten(0, 2), torch.arange(12).unflatten(0, (2, 2, 3))
+    pairs = ((visual, others), (MapRows(bank, rows[1]), MapRows(bank, rows[0])))
+    for pair in pairs:
+        for found, maps in zip(ground_each(block, audio, pair, target[:, 0]), (visual, others), strict=True):
+            for ours, expected in zip(found, block(audio, maps, target[:, 0]), strict=True):
+                assert_close(ours, expected, rtol=0, atol=1e-12)
+
+
+def test_a_block_that_knows_tensors_only_gets_them():
+    class Plain(torch.nn.Module):
+        def forward(self, audio, visual, target):
+            assert isinstance(visual, torch.Tensor)
+            assert visual.dtype == audio.dtype
+            return Spatial(visual.mean((-2, -1)), visual[:, :, 0])
+
+    audio, visual, target = scene()
+    bank = visual.flatten(0, 1).half()
+    rows = MapRows(bank, torch.arange(6).unflatten(0, (2, 3)))
+    first, second = ground_each(Plain(), audio, (rows, visual), target)
+    assert_close(first.feature, bank.double().mean((-2, -1)).unflatten(0, (2, 3)), rtol=0, atol=1e-12)
+    assert_close(second.feature, visual.mean((-2, -1)), rtol=0, atol=1e-12)

@@ -1,0 +1,36 @@
+"""Where on the map: weights over cells from one or two queries, and the features they pool.
+
+``reference`` is the definition, ``chunked`` the same with every map read while it is in the processor's cache,
+``kernels`` the same for GPUs; ``op`` registers the last two with torch and holds the public function.
+"""
+
+from avground.ops.spatial_grounding.chunked import cell_lengths
+from avground.ops.spatial_grounding.op import IMPLS, Impl, fused_runs_on, spatial_grounding
+from avground.ops.spatial_grounding.reference import (
+    COMBINES,
+    NORMALIZES,
+    SIMILARITIES,
+    Combine,
+    GroundedCells,
+    Normalize,
+    Similarity,
+)
+from avground.ops.spatial_grounding.rows import MapRows, Maps, as_tensor
+
+__all__ = [
+    "COMBINES",
+    "IMPLS",
+    "NORMALIZES",
+    "SIMILARITIES",
+    "Combine",
+    "GroundedCells",
+    "Impl",
+    "MapRows",
+    "Maps",
+    "Normalize",
+    "Similarity",
+    "as_tensor",
+    "cell_lengths",
+    "fused_runs_on",
+    "spatial_grounding",
+]

@@ -1,0 +1,409 @@
+"""Spatial grounding on a GPU, in Triton: one program a map, which reads it twice in a row, the second time from cache.
+
+A map of 14 x 14 cells and 512 channels has 200 kB in half precision. A program first multiplies it with the queries
+(or, backward, with the gradient of what was attended to), turns the products into weights (or slopes), and then sums
+the map with them, walking back from where it ended; by then much of the map is in the first cache and all of it in the
+second. So device memory is read once forward and once backward, and nothing of the size of the maps is written.
+
+Products and sums are float32 whatever the maps are. Numbers that one thread writes and others read go through global
+memory and a barrier; they are a few kilobytes a map. Letters: ``o_`` offsets, ``m_`` masks, ``p_`` pointers.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from avground.ops.spatial_grounding.chunked import Backward, Forward
+from avground.ops.spatial_grounding.rows import shortest
+
+
+class Config(NamedTuple):
+    """How a kernel is laid out; results differ by rounding only.
+
+    Attributes:
+        tile: Numbers of the map that a program holds at once.
+        cells: Most cells of a tile; a power of two.
+        warps: Groups of 32 threads a program.
+        stages: Tiles that are under way at once.
+    """
+
+    tile: int = 8192
+    cells: int = 256
+    warps: int = 8
+    stages: int = 3
+
+
+DEFAULT = Config()
+
+
+@triton.jit
+def _tile(p_map, c, s, C: tl.constexpr, S: tl.constexpr, LARGE: tl.constexpr, AGAIN: tl.constexpr):
+    """A tile (channels, cells) of a map in float32, with zeros outside; ``AGAIN`` says that it was read before."""
+    p_tile = p_map + ((c.to(tl.int64) if LARGE else c)[:, None] * S + s[None, :])
+    m_tile = (c[:, None] < C) & (s[None, :] < S)
+    if AGAIN:
+        return tl.load(p_tile, mask=m_tile, other=0.0, eviction_policy="evict_first").to(tl.float32)
+    return tl.load(p_tile, mask=m_tile, other=0.0, eviction_policy="evict_last").to(tl.float32)
+
+
+@triton.jit
+def _joint(audio, target, z_audio, z_target, PRODUCT: tl.constexpr):
+    """Logarithms of both weights combined, and of what the threshold applies to."""
+    log_audio = audio - z_audio
+    log_target = target - z_target
+    if PRODUCT:
+        joint = log_audio + log_target
+        judged = log_target
+    else:
+        larger = tl.maximum(log_audio, log_target)
+        joint = larger + tl.log(1.0 + tl.exp(tl.minimum(log_audio, log_target) - larger))
+        judged = joint
+    return joint, judged
+
+
+@triton.jit
+def _normalizer(p_scores, S: tl.constexpr, BS: tl.constexpr):
+    """Logarithm of the sum of the exponentials of a row of scores."""
+    top = -float("inf")
+    total = 0.0
+    for start in range(0, S, BS):
+        s = start + tl.arange(0, BS)
+        score = tl.load(p_scores + s, mask=s < S, other=-float("inf"))
+        above = tl.maximum(top, tl.max(score, axis=0))
+        total = total * tl.exp(top - above) + tl.sum(tl.exp(score - above), axis=0)
+        top = above
+    return top + tl.log(total)
+
+
+@triton.jit
+def _forward_kernel(
+    p_maps, p_queries, p_rows, p_lengths, p_mean, p_attended, p_weights, p_scores, p_scale,
+    n, log_threshold, shortest_length,
+    C: tl.constexpr, S: tl.constexpr, K: tl.constexpr, BC: tl.constexpr, BS: tl.constexpr, LARGE: tl.constexpr,
+    ROWS: tl.constexpr, COSINE: tl.constexpr, LENGTHS: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr,
+    THRESHOLD: tl.constexpr, STAGES: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0).to(tl.int64)
+    row = tl.load(p_rows + i) if ROWS else i
+    p_map = p_maps + row * C * S
+    p_query = p_queries + (i % n) * K * C
+    p_scores += i * K * S
+    p_weights += i * S
+    p_scale += i * S
+
+    # Scores of every cell, and its length.
+    for start in range(0, S, BS):
+        s = start + tl.arange(0, BS)
+        m_s = s < S
+        audio = tl.zeros((BC, BS), tl.float32)  # (channels, cells): summed over channels once, at the end
+        target = tl.zeros((BC, BS), tl.float32)
+        square = tl.zeros((BC, BS), tl.float32)
+        for first in tl.range(0, C, BC, num_stages=STAGES):
+            c = first + tl.arange(0, BC)
+            cells = _tile(p_map, c, s, C, S, LARGE, False)
+            audio += cells * tl.load(p_query + c, mask=c < C, other=0.0)[:, None]
+            if K == 2:
+                target += cells * tl.load(p_query + C + c, mask=c < C, other=0.0)[:, None]
+            if COSINE and not LENGTHS:
+                square += cells * cells
+        scale = tl.full((BS,), 1.0, tl.float32)
+        if COSINE:
+            if LENGTHS:
+                length = tl.load(p_lengths + row * S + s, mask=m_s, other=1.0).to(tl.float32)
+            else:
+                length = tl.sqrt(tl.sum(square, axis=0))
+                length = tl.where(length < shortest_length, 1.0, length)
+            scale = 1.0 / length
+            tl.store(p_scale + s, scale, mask=m_s)
+        tl.store(p_scores + s, tl.sum(audio, axis=0) * scale, mask=m_s)
+        if K == 2:
+            tl.store(p_scores + S + s, tl.sum(target, axis=0) * scale, mask=m_s)
+    tl.debug_barrier()
+
+    # Weights: first what they are divided by, then themselves.
+    z_audio = _normalizer(p_scores, S, BS)
+    if K == 1:
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            score = tl.load(p_scores + s, mask=s < S, other=0.0)
+            tl.store(p_weights + s, tl.exp(score - z_audio), mask=s < S)
+    else:
+        z_target = _normalizer(p_scores + S, S, BS)
+        top = -float("inf")
+        total = 0.0
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            score_audio = tl.load(p_scores + s, mask=s < S, other=0.0)
+            score_target = tl.load(p_scores + S + s, mask=s < S, other=0.0)
+            joint, judged = _joint(score_audio, score_target, z_audio, z_target, PRODUCT)
+            kept = s < S
+            if THRESHOLD:
+                kept = kept & (judged >= log_threshold)
+            if SOFTMAX:  # of numbers from 0 to 2: nothing can overflow
+                value = tl.exp(tl.where(kept, tl.exp(joint), 0.0))
+                total += tl.sum(tl.where(s < S, value, 0.0), axis=0)
+            else:
+                joint = tl.where(kept, joint, -float("inf"))
+                above = tl.maximum(top, tl.max(joint, axis=0))
+                base = tl.where(above == -float("inf"), 0.0, above)
+                total = total * tl.exp(top - base) + tl.sum(tl.exp(joint - base), axis=0)
+                top = above
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            score_audio = tl.load(p_scores + s, mask=s < S, other=0.0)
+            score_target = tl.load(p_scores + S + s, mask=s < S, other=0.0)
+            joint, judged = _joint(score_audio, score_target, z_audio, z_target, PRODUCT)
+            kept = s < S
+            if THRESHOLD:
+                kept = kept & (judged >= log_threshold)
+            if SOFTMAX:
+                weight = tl.exp(tl.where(kept, tl.exp(joint), 0.0)) / total
+            else:
+                base = tl.where(top == -float("inf"), 0.0, top)
+                weight = tl.where(kept, tl.exp(joint - base), 0.0) / tl.where(total == 0.0, 1.0, total)
+                weight = tl.where(total == 0.0, 1.0 / S, weight)
+            tl.store(p_weights + s, weight, mask=s < S)
+    tl.debug_barrier()
+
+    # Both poolings, from the last channel back to the first.
+    LAST: tl.constexpr = (C - 1) // BC * BC
+    for back in tl.range(0, C, BC, num_stages=STAGES):
+        c = LAST - back + tl.arange(0, BC)
+        mean = tl.zeros((BC,), tl.float32)
+        attended = tl.zeros((BC,), tl.float32)
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            cells = _tile(p_map, c, s, C, S, LARGE, True)
+            pooling = tl.load(p_weights + s, mask=s < S, other=0.0)
+            if COSINE:
+                pooling *= tl.load(p_scale + s, mask=s < S, other=0.0)
+            mean += tl.sum(cells, axis=1)
+            attended += tl.sum(cells * pooling[None, :], axis=1)
+        tl.store(p_mean + i * C + c, mean / S, mask=c < C)
+        tl.store(p_attended + i * C + c, attended, mask=c < C)
+
+
+@triton.jit
+def _shares(
+    p_scores, p_weights, p_pulls, p_gradient, s, total, z_audio, z_target, log_threshold,
+    S: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr, THRESHOLD: tl.constexpr,
+):  # fmt: skip
+    """Gradients of the logarithms of both weights at some cells, and both weights."""
+    m_s = s < S
+    weight = tl.load(p_weights + s, mask=m_s, other=0.0)
+    gradient = tl.load(p_pulls + s, mask=m_s, other=0.0) + tl.load(p_gradient + s, mask=m_s, other=0.0)
+    kept = weight * (gradient - total)
+    score_audio = tl.load(p_scores + s, mask=m_s, other=0.0)
+    score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0)
+    joint, judged = _joint(score_audio, score_target, z_audio, z_target, PRODUCT)
+    if SOFTMAX:
+        kept *= tl.exp(joint)
+    if THRESHOLD:
+        kept = tl.where(judged >= log_threshold, kept, 0.0)
+    kept = tl.where(m_s, kept, 0.0)
+    share_audio = kept
+    share_target = kept
+    if not PRODUCT:
+        share_audio = kept * tl.exp(score_audio - z_audio - joint)
+        share_target = kept * tl.exp(score_target - z_target - joint)
+    return share_audio, share_target, tl.exp(score_audio - z_audio), tl.exp(score_target - z_target)
+
+
+@triton.jit
+def _backward_kernel(
+    p_maps, p_rows, p_weights, p_scores, p_scale, p_attended_gradient, p_weights_gradient,
+    p_query_gradient, p_slopes, p_pulls, log_threshold,
+    C: tl.constexpr, S: tl.constexpr, K: tl.constexpr, BC: tl.constexpr, BS: tl.constexpr, LARGE: tl.constexpr,
+    ROWS: tl.constexpr, COSINE: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr, THRESHOLD: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0).to(tl.int64)
+    row = tl.load(p_rows + i) if ROWS else i
+    p_map = p_maps + row * C * S
+    p_attended_gradient += i * C
+    p_query_gradient += i * K * C
+    p_scores += i * K * S
+    p_slopes += i * K * S
+    p_weights += i * S
+    p_weights_gradient += i * S
+    p_scale += i * S
+    p_pulls += i * S
+
+    # How much the loss pulls at every weight.
+    total = 0.0
+    for start in range(0, S, BS):
+        s = start + tl.arange(0, BS)
+        m_s = s < S
+        pull = tl.zeros((BC, BS), tl.float32)
+        for first in tl.range(0, C, BC, num_stages=STAGES):
+            c = first + tl.arange(0, BC)
+            gradient = tl.load(p_attended_gradient + c, mask=c < C, other=0.0)
+            pull += _tile(p_map, c, s, C, S, LARGE, False) * gradient[:, None]
+        pulls = tl.sum(pull, axis=0)
+        if COSINE:
+            pulls *= tl.load(p_scale + s, mask=m_s, other=0.0)
+        tl.store(p_pulls + s, pulls, mask=m_s)
+        gradient = tl.load(p_weights_gradient + s, mask=m_s, other=0.0)
+        total += tl.sum(tl.load(p_weights + s, mask=m_s, other=0.0) * (pulls + gradient), axis=0)
+    tl.debug_barrier()
+
+    # Slopes: gradients of the scores.
+    if K == 1:
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            m_s = s < S
+            gradient = tl.load(p_pulls + s, mask=m_s, other=0.0) + tl.load(p_weights_gradient + s, mask=m_s, other=0.0)
+            tl.store(p_slopes + s, tl.load(p_weights + s, mask=m_s, other=0.0) * (gradient - total), mask=m_s)
+    else:
+        z_audio = _normalizer(p_scores, S, BS)
+        z_target = _normalizer(p_scores + S, S, BS)
+        sum_audio = 0.0
+        sum_target = 0.0
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            share_audio, share_target, _a, _t = _shares(
+                p_scores, p_weights, p_pulls, p_weights_gradient, s, total, z_audio, z_target, log_threshold,
+                S, PRODUCT, SOFTMAX, THRESHOLD,
+            )  # fmt: skip
+            sum_audio += tl.sum(share_audio, axis=0)
+            sum_target += tl.sum(share_target, axis=0)
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            share_audio, share_target, weight_audio, weight_target = _shares(
+                p_scores, p_weights, p_pulls, p_weights_gradient, s, total, z_audio, z_target, log_threshold,
+                S, PRODUCT, SOFTMAX, THRESHOLD,
+            )  # fmt: skip
+            tl.store(p_slopes + s, share_audio - weight_audio * sum_audio, mask=s < S)
+            tl.store(p_slopes + S + s, share_target - weight_target * sum_target, mask=s < S)
+    tl.debug_barrier()
+
+    # Gradients of the queries: the map summed with the slopes, from the last channel back to the first.
+    LAST: tl.constexpr = (C - 1) // BC * BC
+    for back in tl.range(0, C, BC, num_stages=STAGES):
+        c = LAST - back + tl.arange(0, BC)
+        audio = tl.zeros((BC,), tl.float32)
+        target = tl.zeros((BC,), tl.float32)
+        for start in range(0, S, BS):
+            s = start + tl.arange(0, BS)
+            cells = _tile(p_map, c, s, C, S, LARGE, True)
+            scale = tl.full((BS,), 1.0, tl.float32)
+            if COSINE:
+                scale = tl.load(p_scale + s, mask=s < S, other=0.0)
+            slope = tl.load(p_slopes + s, mask=s < S, other=0.0) * scale
+            audio += tl.sum(cells * slope[None, :], axis=1)
+            if K == 2:
+                slope = tl.load(p_slopes + S + s, mask=s < S, other=0.0) * scale
+                target += tl.sum(cells * slope[None, :], axis=1)
+        tl.store(p_query_gradient + c, audio, mask=c < C)
+        if K == 2:
+            tl.store(p_query_gradient + C + c, target, mask=c < C)
+
+
+def forward(
+    maps: Tensor,
+    queries: Tensor,
+    rows: Tensor | None,
+    lengths: Tensor | None,
+    cosine: bool,
+    threshold: float,
+    combine: str,
+    normalize: str,
+    config: Config = DEFAULT,
+) -> Forward:
+    """As ``chunked.forward``."""
+    maps, queries = maps.contiguous(), queries.contiguous()
+    (n, k, c), m, s = queries.shape, len(maps if rows is None else rows), maps.shape[-1]
+    out = Forward(
+        queries.new_empty(m, c),
+        queries.new_empty(m, c),
+        queries.new_empty(m, s),
+        queries.new_empty(m, k, s),
+        queries.new_empty(m, s if cosine else 0),
+    )
+    if m:
+        _forward_kernel[(m,)](
+            maps,
+            queries,
+            maps if rows is None else rows.contiguous(),  # a pointer that is not read must still be one
+            maps if lengths is None else lengths.contiguous(),
+            *out,
+            n,
+            _log(threshold),
+            shortest(maps.dtype),
+            LENGTHS=lengths is not None,
+            **_settings(c, s, k, rows, cosine, threshold, combine, normalize, config),
+        )
+    return out
+
+
+def backward(
+    maps: Tensor,
+    queries: Tensor,
+    rows: Tensor | None,
+    weights: Tensor,
+    scores: Tensor,
+    scale: Tensor,
+    attended_gradient: Tensor,
+    weights_gradient: Tensor,
+    threshold: float,
+    combine: str,
+    normalize: str,
+    config: Config = DEFAULT,
+) -> Backward:
+    """As ``chunked.backward``."""
+    maps = maps.contiguous()
+    (m, k, s), c = scores.shape, maps.shape[1]
+    out = Backward(queries.new_empty(m, k, c), torch.empty_like(scores), torch.empty_like(weights))
+    if m:
+        _backward_kernel[(m,)](
+            maps,
+            maps if rows is None else rows.contiguous(),
+            weights,
+            scores,
+            scale,
+            attended_gradient.contiguous(),
+            weights_gradient.contiguous(),
+            *out,
+            _log(threshold),
+            **_settings(c, s, k, rows, scale.shape[-1] > 0, threshold, combine, normalize, config),
+        )
+    return out
+
+
+def _settings(
+    c: int,
+    s: int,
+    k: int,
+    rows: Tensor | None,
+    cosine: bool,
+    threshold: float,
+    combine: str,
+    normalize: str,
+    config: Config,
+) -> dict[str, int | bool]:
+    """What both kernels are compiled for."""
+    cells = min(triton.next_power_of_2(s), config.cells)
+    channels = min(triton.next_power_of_2(c), max(1, config.tile // cells))
+    return {
+        "C": c,
+        "S": s,
+        "K": k,
+        "BC": channels,
+        "BS": cells,
+        "LARGE": c * s >= 2**31,
+        "ROWS": rows is not None,
+        "COSINE": cosine,
+        "PRODUCT": combine == "product",
+        "SOFTMAX": normalize == "softmax",
+        "THRESHOLD": threshold > 0,
+        "STAGES": config.stages,
+        "num_warps": config.warps,
+    }
+
+
+def _log(threshold: float) -> float:
+    return math.log(threshold) if threshold > 0 else 0.0

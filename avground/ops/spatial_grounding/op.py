@@ -1,0 +1,337 @@
+"""Spatial grounding as an operation of torch, and the function that users call."""
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from avground.errors import ConfigError, ShapeError, check_choice, check_not_negative, check_positive
+from avground.ops.spatial_grounding import chunked
+from avground.ops.spatial_grounding.reference import (
+    COMBINES,
+    NORMALIZES,
+    SIMILARITIES,
+    Combine,
+    GroundedCells,
+    Normalize,
+    Similarity,
+    reference,
+    unit_lengths,
+)
+from avground.ops.spatial_grounding.rows import MapRows, Maps, shortest
+from avground.shapes import check_shapes
+
+Impl = Literal["auto", "fused", "reference"]
+IMPLS: tuple[Impl, ...] = ("auto", "fused", "reference")
+
+
+def spatial_grounding(
+    audio: Float[Tensor, "*b c"],
+    visual: Maps | tuple[Maps, ...],
+    target: Float[Tensor, "*b c"] | None = None,
+    *,
+    threshold: float = 0.005,
+    combine: Combine = "product",
+    normalize: Normalize = "softmax",
+    temperature: float | Float[Tensor, "2"] = 1.0,
+    similarity: Similarity = "dot",
+    impl: Impl = "auto",
+) -> GroundedCells:
+    r"""Weigh the cells of a map by what is heard and what is asked for, and pool the map with these weights.
+
+    .. math::
+        s_a = \mathrm{softmax}(f_a^\top f_{vm}), \quad
+        s_q = \mathrm{softmax}(f_{tgt}^\top f_{vm}), \quad
+        \hat s_q = s_q \, \mathbb{1}[s_q \ge \tau], \quad
+        f_{vi} = f_{vm} \cdot \mathrm{softmax}(s_a \hat s_q)
+
+    The defaults are these equations. An outer softmax over numbers that are probabilities already is almost flat (over
+    196 cells the largest weight is at most e times the smallest); ``normalize="sum"`` divides by the sum instead, which
+    makes the weights a product of experts that can point at one cell. Where the threshold leaves no cell, the weights
+    are uniform. Without a target the weights are :math:`s_a`, AVST's grounding.
+
+    No transposed or normalised copy of the map is made. Weights are computed in float32 at least, also under autocast,
+    and maps in half precision go with queries in single precision: what is read is half, what is computed is not.
+
+    Source: TJSTG (Jiang and Yin, 2023), Eqs. 4-7; AVST (Li et al., 2022) for a map without target.
+
+    Args:
+        audio: Sound feature of each segment.
+        visual: Map of h times w cells of c channels, channels first: (\*b, c, h, w), a tensor or :class:`MapRows`. A
+            tuple of k maps of each segment (those of its video and those of others) is grounded by the same queries in
+            one call; the results get a first dimension k.
+        target: Feature of the asked-for thing; None for sound alone.
+        threshold: :math:`\tau`, the smallest weight that counts. With ``combine="product"`` it applies to :math:`s_q`,
+            with ``"sum"`` to the sum. 0 keeps every cell.
+        combine: ``"product"`` (Eq. 4), or ``"sum"``: :math:`s_a + s_q`, as the authors' released code has it.
+        normalize: ``"softmax"`` (Eq. 4), or ``"sum"``: divide by the sum over cells.
+        temperature: Divides the scores before their softmax; two values are for audio and target.
+        similarity: ``"dot"`` (Eqs. 5-6), or ``"cosine"``: queries and cells have unit length, for the scores and for
+            the attended feature, as in AVST and in the authors' released code.
+        impl: ``"reference"``: plain torch, which can be differentiated twice. ``"fused"``: the same in one pass over
+            the map forward and one backward; differentiable once. ``"auto"``: fused where it runs, else reference. The
+            meaning is the same.
+
+    Returns:
+        ``mean``, the plain average of the cells :math:`f_{vg}`; ``attended``, :math:`f_{vi}`; ``weights``, which are
+        non-negative and sum to 1 over the map.
+
+    Raises:
+        ShapeError: for example ``target: expected (*b=(64, 10), c=512), got (64, 512)``.
+        ConfigError: for a value that ``combine``, ``normalize``, ``similarity`` or ``impl`` does not have, a negative
+            threshold, a temperature that is a number and not above 0, or ``impl="fused"`` where it does not run.
+    """
+    check_choice("combine", combine, COMBINES)
+    check_choice("normalize", normalize, NORMALIZES)
+    check_choice("similarity", similarity, SIMILARITIES)
+    check_choice("impl", impl, IMPLS)
+    check_not_negative("threshold", threshold)
+    _check_temperature(temperature)
+    several = not isinstance(visual, MapRows | Tensor)
+    maps = tuple(visual) if several else (visual,)
+    _check_maps(audio, maps, target)
+    queries = torch.stack((audio,) if target is None else (audio, target), dim=-2)
+    if similarity == "cosine":
+        queries = queries / unit_lengths(queries, dim=-1, shortest=shortest(queries.dtype))
+    ground = fused if _runs_fused(impl, maps, queries) else reference
+    settings: dict[str, Any] = {
+        "threshold": threshold,
+        "combine": combine,
+        "normalize": normalize,
+        "similarity": similarity,
+    }
+    with _no_autocast(audio.device):
+        if not several:
+            return ground(queries, maps[0], temperature, **settings)
+        together = _together(maps)
+        if together is not None:
+            return ground(queries, together, temperature, **settings)
+        found = [ground(queries, one, temperature, **settings) for one in maps]
+        return GroundedCells(*(torch.stack(parts) for parts in zip(*found, strict=True)))
+
+
+def fused(
+    queries: Float[Tensor, "*b k c"],
+    visual: Maps,
+    temperature: float | Float[Tensor, "2"],
+    *,
+    threshold: float,
+    combine: Combine,
+    normalize: Normalize,
+    similarity: Similarity,
+) -> GroundedCells:
+    """What ``reference`` returns, by ``avground::spatial_grounding``."""
+    values, rows, lengths = visual if isinstance(visual, MapRows) else (visual, None, None)
+    maps = values.flatten(-2).flatten(0, -3) if values.ndim > 3 else values.flatten(-2)[None]
+    out = torch.promote_types(queries.dtype, maps.dtype)
+    queries = queries.to(torch.promote_types(out, torch.float32))
+    k, c = queries.shape[-2:]
+    queries = queries / (temperature[:k, None] if isinstance(temperature, Tensor) else temperature)
+    mean, attended, weights, _, _ = _forward(
+        maps,
+        queries.reshape(-1, k, c),
+        None if rows is None else rows.flatten(),
+        None if lengths is None or similarity == "dot" else lengths.flatten(1),
+        similarity == "cosine",
+        float(threshold),
+        combine,
+        normalize,
+    )
+    shape = visual.shape
+    return GroundedCells(
+        mean.to(out).reshape(shape[:-2]),
+        attended.to(out).reshape(shape[:-2]),
+        weights.reshape(*shape[:-3], *shape[-2:]),
+    )
+
+
+def fused_runs_on(device: torch.device, *dtypes: torch.dtype) -> bool:
+    """Whether ``impl="fused"`` runs on a device with queries and maps of these types."""
+    if device.type == "cpu":
+        return all(dtype.is_floating_point for dtype in dtypes)
+    halves_and_singles = {torch.float16, torch.bfloat16, torch.float32}
+    return device.type == "cuda" and set(dtypes) <= halves_and_singles and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def _runs_fused(impl: Impl, maps: tuple[Maps, ...], queries: Tensor) -> bool:
+    if impl == "reference":
+        return False
+    dtypes = (queries.dtype, *(one.dtype for one in maps))
+    runs = fused_runs_on(maps[0].device, *dtypes)
+    if impl == "fused" and not runs:
+        raise ConfigError(
+            "impl='fused': expected the CPU, or a CUDA device with Triton and no double precision, got "
+            f"{maps[0].device.type} and {', '.join(str(dtype) for dtype in dtypes)}: use 'auto' or 'reference'"
+        )
+    return runs
+
+
+def _together(maps: tuple[Maps, ...]) -> MapRows | None:
+    """Rows of one bank as one, so that one launch reads them; None where the maps are anything else."""
+    first = maps[0]
+    if not isinstance(first, MapRows):
+        return None
+    rows = [one.rows for one in maps if isinstance(one, MapRows) and one.values is first.values]
+    return first._replace(rows=torch.stack(rows)) if len(rows) == len(maps) else None
+
+
+def _no_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()
+
+
+def _check_temperature(temperature: float | Tensor) -> None:
+    if isinstance(temperature, Tensor):
+        check_shapes(temperature=(temperature, "2"))
+    else:
+        check_positive("temperature", temperature)
+
+
+def _check_maps(audio: Tensor, maps: tuple[Maps, ...], target: Tensor | None) -> None:
+    if not maps:
+        raise ShapeError("visual: expected maps, got an empty tuple")
+    asked: dict[str, Any] = {} if target is None else {"target": (target, "*b c")}
+    for one in maps:
+        check_shapes(audio=(audio, "*b c"), visual=(one, "*b c h w"), **asked)
+        if isinstance(one, MapRows):
+            one.check()
+
+
+# ---- registration --------------------------------------------------------------------------------------------------
+
+
+def _implementation(maps: Tensor) -> ModuleType:
+    """What computes on the device of the maps."""
+    if maps.device.type == "cpu":
+        return chunked
+    return import_module("avground.ops.spatial_grounding.kernels")  # needs Triton, which is not everywhere
+
+
+@torch.library.custom_op("avground::spatial_grounding", mutates_args=())
+def _forward(
+    maps: Tensor,
+    queries: Tensor,
+    rows: Tensor | None,
+    lengths: Tensor | None,
+    cosine: bool,
+    threshold: float,
+    combine: str,
+    normalize: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """See ``chunked.forward``."""
+    found: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _implementation(maps).forward(
+        maps, queries, rows, lengths, cosine, threshold, combine, normalize
+    )
+    return found
+
+
+@torch.library.custom_op("avground::spatial_grounding_backward", mutates_args=())
+def _backward(
+    maps: Tensor,
+    queries: Tensor,
+    rows: Tensor | None,
+    weights: Tensor,
+    scores: Tensor,
+    scale: Tensor,
+    attended_gradient: Tensor,
+    weights_gradient: Tensor,
+    threshold: float,
+    combine: str,
+    normalize: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See ``chunked.backward``."""
+    found: tuple[Tensor, Tensor, Tensor] = _implementation(maps).backward(
+        maps,
+        queries,
+        rows,
+        weights,
+        scores,
+        scale,
+        attended_gradient,
+        weights_gradient,
+        threshold,
+        combine,
+        normalize,
+    )
+    return found
+
+
+@_forward.register_fake
+def _(
+    maps: Tensor, queries: Tensor, rows: Tensor | None, lengths: Tensor | None, cosine: bool, *_: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    m, c, s = maps.shape[0] if rows is None else rows.shape[0], maps.shape[1], maps.shape[2]
+    shapes = ((m, c), (m, c), (m, s), (m, queries.shape[1], s), (m, s if cosine else 0))
+    mean, attended, weights, scores, scale = (queries.new_empty(shape) for shape in shapes)
+    return mean, attended, weights, scores, scale
+
+
+@_backward.register_fake
+def _(maps: Tensor, queries: Tensor, rows: Tensor | None, weights: Tensor, scores: Tensor, *_: Any) -> Any:
+    m, k = scores.shape[:2]
+    return queries.new_empty(m, k, maps.shape[1]), torch.empty_like(scores), torch.empty_like(weights)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    maps, queries, rows, _, _, *ctx.settings = inputs
+    _, _, weights, scores, scale = output
+    ctx.save_for_backward(maps, queries, rows, weights, scores, scale)
+
+
+def _differentiate(
+    ctx: Any, mean: Tensor, attended: Tensor, weights: Tensor, *_: Tensor
+) -> tuple[Tensor | None, Tensor | None, None, None, None, None, None, None]:
+    """Gradients of maps and queries, from those of the first three results."""
+    maps, queries, rows, cell_weights, scores, scale = ctx.saved_tensors
+    of_queries, of_scores, pulls = _backward(
+        maps, queries, rows, cell_weights, scores, scale, attended, weights, *ctx.settings
+    )
+    of_maps = None
+    if ctx.needs_input_grad[0]:
+        of_maps = _map_gradient(maps, queries, rows, cell_weights, scores, scale, mean, attended, of_scores, pulls)
+    # Queries serve as many maps each as there are maps for every query.
+    served = of_queries.unflatten(0, (-1, len(queries))).sum(0) if len(queries) else torch.zeros_like(queries)
+    return of_maps, served, None, None, None, None, None, None
+
+
+def _map_gradient(
+    maps: Float[Tensor, "r c s"],
+    queries: Float[Tensor, "n k c"],
+    rows: Tensor | None,
+    weights: Float[Tensor, "m s"],
+    scores: Float[Tensor, "m k s"],
+    scale: Float[Tensor, "m s"],
+    mean: Float[Tensor, "m c"],
+    attended: Float[Tensor, "m c"],
+    of_scores: Float[Tensor, "m k s"],
+    pulls: Float[Tensor, "m s"],
+) -> Float[Tensor, "r c s"]:
+    """The gradient of the maps, for those that are not frozen; ``mean`` and ``attended`` are gradients."""
+    m, s = weights.shape
+    asked = queries.expand(m // max(1, len(queries)), *queries.shape).flatten(0, 1)
+    left = torch.cat((asked, attended[:, None]), dim=1)  # (m, k + 1, c)
+    right = torch.cat((of_scores, weights[:, None]), dim=1)  # (m, k + 1, s)
+    if scale.shape[-1]:
+        right = right * scale[:, None]
+    gradient = left.transpose(1, 2) @ right + mean[..., None] / s
+    if scale.shape[-1]:
+        # A cell's length stays 1: what would change it is taken out.
+        along = ((of_scores * scores).sum(1) + weights * pulls) * scale.square()
+        gradient = gradient - along[:, None] * (maps if rows is None else maps[rows])
+    if rows is not None:
+        gradient = torch.zeros_like(maps, dtype=gradient.dtype).index_add(0, rows, gradient)
+    return gradient.to(maps.dtype)
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)

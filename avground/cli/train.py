@@ -22,7 +22,7 @@ from typing import get_args
 from avground.data import pocket
 from avground.data.vocabulary import UnknownWords
 from avground.models import ABLATIONS, MODELS
-from avground.training import DEVICES, PRECISIONS, Run, music_avqa_run, pocket_run, train
+from avground.training import DEVICES, FEATURES_ON, GRAPHS, PRECISIONS, Run, music_avqa_run, pocket_run, train
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--devices", type=int, help="devices a node (default: 1)")
     machine.add_argument("--nodes", type=int, help="nodes (default: 1)")
     machine.add_argument("--precision", choices=PRECISIONS)
-    machine.add_argument("--workers", type=int, help="processes that read features (default: as many as pay)")
+    machine.add_argument("--features-on", choices=FEATURES_ON, help="where features lie (default: where there is room)")
+    machine.add_argument("--graph", choices=GRAPHS, help="replay a step as one CUDA graph (default: where it can be)")
+    machine.add_argument("--workers", type=int, help="processes that read from disk (default: as many as pay)")
     output = parser.add_argument_group("output")
     output.add_argument("--output", type=Path, metavar="DIR", help="default: runs/<model>-<data>-<seed>")
     output.add_argument("--resume", action="store_true", help="go on with the run in the output folder")

@@ -1,6 +1,7 @@
 """Questions and features on disk, and batches made of them."""
 
 from avground.data.annotations import QUESTION_TYPES, Record, read_annotations
+from avground.data.bank import Bank
 from avground.data.disjoint import disjoint_split, write_disjoint_split
 from avground.data.features import FeatureFolder, Features
 from avground.data.headtail import head_tail, score_head_tail
@@ -16,6 +17,7 @@ from avground.data.vocabulary import Vocabulary
 
 __all__ = [
     "QUESTION_TYPES",
+    "Bank",
     "Batch",
     "FeatureFolder",
     "FeatureStore",

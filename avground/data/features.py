@@ -57,12 +57,12 @@ class Features:
 
     def _check(self, video_ids: Iterable[str], audio_ids: Iterable[str] | None, progress: bool) -> bool:
         """Check both kinds; returns whether any video was new."""
-        wanted = _by_kind(video_ids, audio_ids)
+        wanted = by_kind(video_ids, audio_ids)
         return any([self.kinds[kind].check(ids, progress) for kind, ids in wanted.items()])
 
     def missing(self, video_ids: Iterable[str], *, audio_ids: Iterable[str] | None = None) -> dict[Kind, list[str]]:
         """The videos that are not there, by kind of feature; arguments as for :meth:`check`."""
-        return {kind: self.kinds[kind].missing(ids) for kind, ids in _by_kind(video_ids, audio_ids).items()}
+        return {kind: self.kinds[kind].missing(ids) for kind, ids in by_kind(video_ids, audio_ids).items()}
 
     def audio(self, video_ids: Sequence[str]) -> Float[Tensor, "b t c"]:
         """The sound of videos.
@@ -107,6 +107,13 @@ class Features:
     def in_memory(self) -> bool:
         """Whether the pictures are in memory, so that separate loading processes gain nothing."""
         return self.kinds["visual"].in_memory
+
+    def hold(self, progress: bool = True) -> None:
+        """Keep in memory what fits, where the system does not do so by itself.
+
+        Args:
+            progress: Whether to show a progress bar when reading takes long (needs tqdm).
+        """
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """What decides the values, for ``"audio"`` and ``"visual"``: what a trained model expects of features.
@@ -204,6 +211,11 @@ class FeatureFolder(Features):
             self._align()
             self._load(progress)
 
+    def hold(self, progress: bool = True) -> None:
+        """Keep in memory what fits of the videos checked, as ``keep="auto"`` does."""
+        self.keep = "auto"
+        self._load(progress)
+
     def _align(self) -> None:
         """Take sound and pictures that have as many rows a second from the same seconds, whichever is longer."""
         rates = {kind.manifest.rate if kind.manifest else None for kind in self.kinds.values()}
@@ -233,7 +245,7 @@ class FeatureFolder(Features):
                 kind.unload()
 
 
-def _by_kind(video_ids: Iterable[str], audio_ids: Iterable[str] | None) -> dict[Kind, list[str]]:
+def by_kind(video_ids: Iterable[str], audio_ids: Iterable[str] | None) -> dict[Kind, list[str]]:
     """The videos needed, each once: whose sound and whose pictures."""
     pictures = list(dict.fromkeys(video_ids))
     return {"audio": pictures if audio_ids is None else list(dict.fromkeys(audio_ids)), "visual": pictures}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -48,6 +49,11 @@ class FeatureKind(ABC):
 
     @property
     @abstractmethod
+    def stored_dtype(self) -> torch.dtype:
+        """The type that keeps the numbers as they are on disk: half or single precision."""
+
+    @property
+    @abstractmethod
     def in_memory(self) -> bool:
         """Whether reading needs no disk."""
 
@@ -62,6 +68,10 @@ class FeatureKind(ABC):
     @abstractmethod
     def clips(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
         """All segments of videos."""
+
+    @abstractmethod
+    def stored(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
+        """All segments of videos, in :attr:`stored_dtype`."""
 
     @abstractmethod
     def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:

@@ -13,6 +13,7 @@ from avground.data.features import Features
 from avground.data.negatives import Negatives
 from avground.data.vocabulary import UnknownWords, Vocabulary
 from avground.errors import ConfigError, DataError
+from avground.ops.spatial_grounding import Maps
 
 _T = TypeVar("_T")
 
@@ -22,19 +23,19 @@ class Batch(NamedTuple):
 
     Attributes:
         audio: Sound features, (b, t, c).
-        visual: Picture features, (b, t, c, h, w).
+        visual: Picture features, (b, t, c, h, w): a tensor, or rows of a :class:`avground.data.Bank`.
         question: Words as numbers, filled up with 0, (b, n).
         answer: Answers as numbers, (b,).
-        negative: For each segment a picture of another video, (b, t, c, h, w), or None where none are drawn.
+        negative: For each segment a picture of another video, as ``visual``, or None where none are drawn.
         index: Places of the questions in the data set, (b,).
         matched: Whether the sound heard is the video's own, (b,); False where ``audio_id`` names another video.
     """
 
     audio: Float[Tensor, "b t ca"]
-    visual: Float[Tensor, "b t c h w"]
+    visual: Maps
     question: Int[Tensor, "b n"]
     answer: Int[Tensor, " b"]
-    negative: Float[Tensor, "b t c h w"] | None
+    negative: Maps | None
     index: Int[Tensor, " b"]  # type: ignore[assignment]  # hides tuple.index, which has no use here
     matched: Bool[Tensor, " b"]
 
@@ -58,6 +59,13 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
         unknown_words: What to do with words that the vocabulary lacks, see
             :meth:`avground.data.Vocabulary.encode`: ``"error"`` or ``"skip"``.
         progress: Whether to show a progress bar when checking takes long.
+
+    Attributes:
+        questions: All questions as numbers, (questions, n).
+        answers: All answers as numbers, (questions,).
+        matched: Whether the sound heard is the video's own, (questions,).
+        video_ids: For each question the video seen.
+        audio_ids: For each question the video heard.
 
     Raises:
         DataError: names the file, row and video of the first question, or the first few videos, that cannot be used.
@@ -90,20 +98,20 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
         self.negatives = negatives
         # Shared, so that loading processes which outlive an epoch see the next one.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._questions = torch.tensor(
+        self.questions = torch.tensor(
             [
                 vocabulary.encode(record.words, question_length, where=record.where, unknown=unknown_words)
                 for record in self.records
             ]
         )
-        self._answers = torch.tensor(
+        self.answers = torch.tensor(
             [vocabulary.answer_index(record.answer, where=record.where) for record in self.records]
         )
-        self._video_ids = [record.video_id for record in self.records]
-        self._audio_ids = [record.audio_id or record.video_id for record in self.records]
-        self._matched = torch.tensor([record.matched for record in self.records])
+        self.video_ids = [record.video_id for record in self.records]
+        self.audio_ids = [record.audio_id or record.video_id for record in self.records]
+        self.matched = torch.tensor([record.matched for record in self.records])
         others = () if negatives is None else negatives.video_ids
-        features.check([*self._video_ids, *others], audio_ids=self._audio_ids, progress=progress)
+        features.check([*self.video_ids, *others], audio_ids=self.audio_ids, progress=progress)
 
     @property
     def epoch(self) -> int:
@@ -125,16 +133,16 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The samples of a batch, in the order given."""
         indices = [range(len(self))[index] for index in indices]
-        video_ids = [self._video_ids[index] for index in indices]
+        video_ids = [self.video_ids[index] for index in indices]
         index = torch.as_tensor(indices, dtype=torch.int64)
         return Batch(
-            audio=self.features.audio([self._audio_ids[index] for index in indices]),
+            audio=self.features.audio([self.audio_ids[index] for index in indices]),
             visual=self.features.visual(video_ids),
-            question=self._questions[index],
-            answer=self._answers[index],
+            question=self.questions[index],
+            answer=self.answers[index],
             negative=self._negative(indices, video_ids),
             index=index,
-            matched=self._matched[index],
+            matched=self.matched[index],
         )
 
     @staticmethod

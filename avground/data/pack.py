@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avground.data.features import FeatureFolder, Features
+from avground.data.features import FeatureFolder, Features, Keep
 from avground.data.files import atomic_file
 from avground.data.headers import read_header, show_progress
 from avground.data.manifest import Kind, read_manifest
@@ -34,7 +34,12 @@ from avground.errors import ConfigError, DataError, check_choice, check_whole
 
 
 def open_features(
-    path: str | PathLike[str], *, segments: int = 10, audio: str | None = None, visual: str | None = None
+    path: str | PathLike[str],
+    *,
+    segments: int = 10,
+    audio: str | None = None,
+    visual: str | None = None,
+    keep: Keep = "auto",
 ) -> Features:
     """Open a folder of ``.npy`` files or a packed store: training reads both alike.
 
@@ -43,13 +48,14 @@ def open_features(
         segments: Segments of a video, t.
         audio: See :class:`FeatureFolder`; a store holds one kind of sound only.
         visual: See :class:`FeatureFolder`; a store holds one kind of picture only.
+        keep: See :class:`FeatureFolder`; what is read of a store the system keeps in memory by itself.
 
     Raises:
         DataError: if it cannot be read.
         ConfigError: if ``segments`` does not fit, or ``audio`` or ``visual`` is given for a store.
     """
     if not Path(path).is_file():
-        return FeatureFolder(path, segments=segments, audio=audio, visual=visual)
+        return FeatureFolder(path, segments=segments, audio=audio, visual=visual, keep=keep)
     for name, value in (("audio", audio), ("visual", visual)):
         if value is not None:
             raise ConfigError(f"{name}: expected None for {path}, which is a store, got {value!r}")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from avground.data.headers import Header, file_name, read_headers, show_progress
 from avground.data.kinds import DIMENSIONS, FeatureKind, check_kind, check_segments
 from avground.data.manifest import FILE, Kind, read_manifest
 from avground.errors import ConfigError, DataError
+
+_NUMPY = {torch.float16: np.float16, torch.float32: np.float32}
 
 LAYOUTS = (10, 60)
 """Rows a full video may have on disk: one for each of ten segments, or one a second."""
@@ -80,6 +83,12 @@ class FeatureFiles(FeatureKind):
         """See :class:`FeatureKind`."""
         found = {np.dtype(header.dtype) for header in self._headers}
         return min(found, key=lambda dtype: dtype.itemsize).name if found else ""
+
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        """See :class:`FeatureKind`: half precision if all files have it."""
+        sizes = {np.dtype(header.dtype).itemsize for header in self._headers}
+        return torch.float16 if sizes == {2} else torch.float32
 
     @property
     def bytes(self) -> int:
@@ -183,28 +192,37 @@ class FeatureFiles(FeatureKind):
 
     def clips(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
         """All segments of videos."""
+        return self._clips(video_ids, torch.float32)
+
+    def stored(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
+        """All segments of videos, in :attr:`stored_dtype`."""
+        return self._clips(video_ids, self.stored_dtype)
+
+    def _clips(self, video_ids: Sequence[str], dtype: torch.dtype) -> Float[Tensor, "b t ..."]:
         places = self.places(video_ids)
         every = np.arange(self.segments, dtype=np.int64)
-        rows = self.rows(np.repeat(places, self.segments), np.tile(every, len(places)))
+        rows = self.rows(np.repeat(places, self.segments), np.tile(every, len(places)), dtype)
         return rows.reshape(len(places), self.segments, *self.item)
 
     def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:
         """One segment of each video; from disk only that row is read."""
         return self.rows(self.places(video_ids), check_segments(segments, len(video_ids), self.segments))
 
-    def rows(self, places: NDArray[np.int64], segments: NDArray[np.int64]) -> Float[Tensor, "k ..."]:
+    def rows(
+        self, places: NDArray[np.int64], segments: NDArray[np.int64], dtype: torch.dtype = torch.float32
+    ) -> Float[Tensor, "k ..."]:
         """One segment of each place."""
         if not self.in_memory:
-            return torch.from_numpy(self._read(places, segments))
+            return torch.from_numpy(self._read(places, segments, dtype))
         numbers = torch.from_numpy(places * self.segments + segments)
         if len(self._chunks) == 1:
-            return self._chunks[0].index_select(0, numbers)
+            return self._chunks[0].index_select(0, numbers).to(dtype)
         rows, start = torch.empty(len(places), *self.item), 0
         for chunk in self._chunks:
             here = (numbers >= start) & (numbers < start + len(chunk))
             rows[here] = chunk.index_select(0, numbers[here] - start)
             start += len(chunk)
-        return rows
+        return rows.to(dtype)
 
     def load(self, progress: bool) -> None:
         """Read the videos that are not in memory yet."""
@@ -214,16 +232,16 @@ class FeatureFiles(FeatureKind):
         every = np.arange(self.segments, dtype=np.int64)
         chunk = torch.empty(len(self.ids) - loaded, self.segments, *self.item)
         for place in show_progress(list(range(loaded, len(self.ids))), f"reading {self.directory.name}", progress):
-            chunk[place - loaded] = torch.from_numpy(self._read(np.full_like(every, place), every))
+            chunk[place - loaded] = torch.from_numpy(self._read(np.full_like(every, place), every, chunk.dtype))
         self._chunks.append(chunk.flatten(0, 1))
 
     def unload(self) -> None:
         """Read from disk from now on."""
         self._chunks.clear()
 
-    def _read(self, places: NDArray[np.int64], segments: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _read(self, places: NDArray[np.int64], segments: NDArray[np.int64], dtype: torch.dtype) -> NDArray[Any]:
         """Segments from disk; the file of neighbouring equal places is opened once, and closed again."""
-        out = np.empty((len(places), *self.item), dtype=np.float32)
+        out = np.empty((len(places), *self.item), dtype=_NUMPY[dtype])
         folder = str(self.directory)
         for place, group in groupby(range(len(places)), key=places.tolist().__getitem__):
             numbers = list(group)

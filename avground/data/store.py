@@ -108,6 +108,11 @@ class StoredKind(FeatureKind):
         return str(self.values.dtype).removeprefix("torch.")
 
     @property
+    def stored_dtype(self) -> torch.dtype:
+        """See :class:`FeatureKind`."""
+        return self.values.dtype
+
+    @property
     def in_memory(self) -> bool:
         """Whether the whole file fits into the system's cache, so that loading processes of their own gain nothing."""
         free = available_memory()
@@ -131,14 +136,24 @@ class StoredKind(FeatureKind):
 
     def clips(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
         """See :class:`FeatureKind`."""
-        return self._take(self.values[:, :: self.values.shape[1] // self.segments], self._numbers(video_ids))
+        return self._clips(video_ids, self.dtype)
+
+    def stored(self, video_ids: Sequence[str]) -> Float[Tensor, "b t ..."]:
+        """See :class:`FeatureKind`."""
+        return self._clips(video_ids, self.stored_dtype)
+
+    def _clips(self, video_ids: Sequence[str], dtype: torch.dtype | None) -> Float[Tensor, "b t ..."]:
+        sampled = self.values[:, :: self.values.shape[1] // self.segments]
+        return self._take(sampled, self._numbers(video_ids), dtype)
 
     def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:
         """See :class:`FeatureKind`."""
         wanted = check_segments(segments, len(video_ids), self.segments)
         stored = self.values.shape[1]
         return self._take(
-            self.values.flatten(0, 1), self._numbers(video_ids) * stored + wanted * (stored // self.segments)
+            self.values.flatten(0, 1),
+            self._numbers(video_ids) * stored + wanted * (stored // self.segments),
+            self.dtype,
         )
 
     def _numbers(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -147,9 +162,10 @@ class StoredKind(FeatureKind):
         except KeyError as error:
             raise DataError(f"{self.path}: expected a video that it holds, got {error.args[0]!r}") from None
 
-    def _take(self, values: Tensor, numbers: NDArray[np.int64]) -> Tensor:
+    @staticmethod
+    def _take(values: Tensor, numbers: NDArray[np.int64], dtype: torch.dtype | None) -> Tensor:
         """Some rows, copied and converted in one pass."""
-        out = torch.empty(len(numbers), *values.shape[1:], dtype=self.dtype or values.dtype)
+        out = torch.empty(len(numbers), *values.shape[1:], dtype=dtype or values.dtype)
         for place, number in enumerate(numbers.tolist()):
             out[place].copy_(values[number])
         return out

@@ -7,12 +7,14 @@ from avground.training.interrupt import Interrupted
 from avground.training.metrics import Scores, prior_scores, score, table
 from avground.training.objective import Objective
 from avground.training.report import make_report
-from avground.training.run import DEVICES, PRECISIONS, Run, music_avqa_run, pocket_run
+from avground.training.run import DEVICES, FEATURES_ON, GRAPHS, PRECISIONS, Run, music_avqa_run, pocket_run
 from avground.training.splits import Splits, load_splits
 from avground.training.train import make_model, train
 
 __all__ = [
     "DEVICES",
+    "FEATURES_ON",
+    "GRAPHS",
     "PRECISIONS",
     "Evaluation",
     "GroundingMetric",

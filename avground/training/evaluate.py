@@ -9,13 +9,12 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.wrappers import is_wrapped
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from avground.data import Batch, MusicAVQA, Record
+from avground.data import Bank, Batch, MusicAVQA, Record
 from avground.data.pocket import Truth
 from avground.errors import ConfigError, DataError, check_choice
+from avground.training.batches import find_source
 from avground.training.grounding import GroundingMetric, masks_of
-from avground.training.interrupt import ignore_signals
 from avground.training.metrics import Scores, score
 
 Shuffle = Literal["audio", "visual"]
@@ -48,6 +47,7 @@ def evaluate(
     seed: int = 0,
     truth: Truth | None = None,
     show: Show | None = None,
+    bank: Bank | None = None,
 ) -> Evaluation:
     """Answer every question of a data set once, and score the answers.
 
@@ -56,13 +56,15 @@ def evaluate(
             (training or evaluation) that it was in.
         dataset: The questions. Negatives are not used; give a data set without them.
         fabric: Shares the work among processes; None for this process and the device that the model is on.
-        batch_size: Questions at once, in each process.
-        workers: Processes that read features.
+        batch_size: Questions at once, in each process; changes the answers no more than rounding does.
+        workers: Processes that read features from disk.
         shuffle: ``"audio"`` gives every video the sound of another one, ``"visual"`` the pictures: what a model still
             answers then it does not take from there.
         seed: Decides which other video.
         truth: What is so in the videos, to measure grounding; not together with ``shuffle``.
         show: Wraps the batches, of which it is told the number, to show progress.
+        bank: Features in memory. If it holds all that the questions need, none are read, and where it lies on the
+            model's device the model is given :class:`avground.ops.MapRows` of it.
 
     Raises:
         ConfigError: for another ``shuffle``, or one together with ``truth``.
@@ -89,16 +91,14 @@ def evaluate(
     predicted = torch.full((len(dataset),), -1, dtype=torch.int64, device=fabric.device)
     mine = range(fabric.global_rank, len(dataset), fabric.world_size)
     batches = [list(mine[first : first + batch_size]) for first in range(0, len(mine), batch_size)]
-    loader: Iterable[Batch] = DataLoader(
-        dataset, batch_sampler=batches, collate_fn=dataset.collate, num_workers=workers, worker_init_fn=ignore_signals
-    )
+    source = find_source(bank, dataset, fabric, workers)
+    loader: Iterable[Batch] = (samples.make() for samples in source.batches(dataset, batches))
     try:
         plain.eval()
         with torch.inference_mode(), fabric.autocast():
             for batch in show(loader, len(batches)) if show else loader:
-                moved = fabric.to_device(batch)
-                out = plain(moved.audio, moved.visual, moved.question)
-                predicted[moved.index] = out.answer_logits.argmax(-1)
+                out = plain(batch.audio, batch.visual, batch.question)
+                predicted[batch.index] = out.answer_logits.argmax(-1)
                 if metric is not None:
                     metric.update(out, batch.index)
     finally:

@@ -3,32 +3,36 @@
 import dataclasses
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch.utils.data import DataLoader
 
-from avground.data import Batch
+from avground.data import Bank
 from avground.models import Network
 from avground.models.weights import load_weights
+from avground.training.batches import Samples, find_source
 from avground.training.checkpoint import make_checkpoint, read_checkpoint, write_atomically
 from avground.training.evaluate import Evaluation, evaluate, reduce
+from avground.training.graph import GraphedStep, Recorder, Take, seeded
 from avground.training.grounding import masks_of
-from avground.training.interrupt import StopRequest, ignore_signals
-from avground.training.progress import Bar, Progress, show_batches
+from avground.training.interrupt import StopRequest
+from avground.training.optimizer import make_adam, optimizer_state, restore_optimizer, set_rate
+from avground.training.progress import Bar, Progress, show_batches, summary
 from avground.training.run import Run
 from avground.training.sampler import EpochSampler
 from avground.training.splits import Splits, workers_for
-from avground.training.stages import Stage, make_stages
+from avground.training.stages import Stage, StageLosses, make_stages
 from avground.training.versions import versions
 
 LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.json"
 
 _SAVE_SECONDS = 600.0
 _AGREE_STEPS = 10
+_MORE_AT_ONCE = 4  # times the batch of a training step: without gradients there is room for more
 
 
 class Loop:
@@ -44,12 +48,23 @@ class Loop:
         output: Folder for checkpoints.
         fabric: Devices, processes and precision; launched.
         stop: Tells whether somebody asked to stop.
+        bank: The features, if they are in memory.
+        recorder: Records steps on the device, if they can be recorded.
     """
 
     def __init__(
-        self, run: Run, model: Network, splits: Splits, output: Path, fabric: Fabric, stop: StopRequest
+        self,
+        run: Run,
+        model: Network,
+        splits: Splits,
+        output: Path,
+        fabric: Fabric,
+        stop: StopRequest,
+        bank: Bank | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.run, self.splits, self.output, self.fabric, self.stop = run, splits, output, fabric, stop
+        self.bank, self.recorder = bank, recorder
         self.stages = make_stages(run, splits)
         self.validation, self.test = splits.dataset("val"), splits.dataset("test")
         if splits.truth is not None:
@@ -65,7 +80,7 @@ class Loop:
     def restore(self, content: dict[str, Any], path: str) -> None:
         """Go on from a checkpoint's content."""
         load_weights(self.plain, content["model"], path)
-        self.optimizer.load_state_dict(content["optimizer"])
+        restore_optimizer(self.optimizer, content["optimizer"])
         self.fabric.strategy.precision.load_state_dict(content["precision"])
         progress = dict(content["progress"])
         self.sums.copy_(torch.tensor(progress.pop("sums"), dtype=self.sums.dtype))
@@ -82,10 +97,12 @@ class Loop:
         while not self.done:
             number = self.progress.stage
             stage = self.stages[number]
-            model = self._set_up(stage)
+            take = self._set_up(stage)
             while self.progress.stage == number:
                 started, first = time.monotonic(), self.progress.step
-                steps = self._train_epoch(stage, model)
+                steps = self._train_epoch(stage, take)
+                # This waits for the device, so that the rate is that of work done.
+                self._check_finite(self.sums[0].item(), f"{stage.name}, epoch {self.progress.epoch + 1}")
                 samples = min((steps - first) * self.run.batch_size, len(stage.indices))
                 rate = samples / max(time.monotonic() - started, 1e-9)
                 self._finish_epoch(stage, steps, rate)
@@ -105,7 +122,7 @@ class Loop:
             features=self.splits.features.describe(),
             files=self.splits.files,
             progress={**progress.to_dict(), "sums": self.sums.tolist()},
-            optimizer=self.optimizer.state_dict(),
+            optimizer=optimizer_state(self.optimizer),
             precision=self.fabric.strategy.precision.state_dict(),
             versions=versions(),
         )
@@ -139,11 +156,13 @@ class Loop:
         """:func:`avground.training.evaluate` on this run's devices, with a progress bar."""
         show = show_batches(description, self.fabric.is_global_zero, self._stop_alone)
         size = max(1, self.run.batch_size // self.fabric.world_size)
+        if self.bank is not None and self.fabric.device.type == "cuda":
+            size *= _MORE_AT_ONCE
         options = {"batch_size": size, "workers": self.workers, "show": show, "seed": self.run.seed, **options}
-        return evaluate(self.plain, dataset, fabric=self.fabric, **options)
+        return evaluate(self.plain, dataset, fabric=self.fabric, bank=self.bank, **options)
 
-    def _set_up(self, stage: Stage) -> Any:
-        """The model as a stage trains it, wrapped for the run's devices."""
+    def _set_up(self, stage: Stage) -> Take:
+        """What takes a step of a stage, on the run's devices."""
         if self.fabric.world_size > 1:
             # Processes wait for each other's gradients of all that can have one: freeze what the stage does not use.
             batch = self.fabric.to_device(stage.dataset.__getitems__([stage.indices[0]]))
@@ -152,12 +171,14 @@ class Loop:
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.requires_grad_(gradient is not None)
-        model = self.fabric.setup_module(self.plain)
-        if hasattr(self.plain, "pair"):
-            model.mark_forward_method("pair")
-        return model
+        losses = self.fabric.setup_module(StageLosses(self.plain, stage))
+        compute = partial(self._compute, stage, losses)
+        if self.recorder is None:
+            return seeded(compute)
+        required = self.run.graph == "on"
+        return GraphedStep(compute, self.run.batch_size, self.recorder, self.optimizer.zero_grad, required=required)
 
-    def _train_epoch(self, stage: Stage, model: Any) -> int:
+    def _train_epoch(self, stage: Stage, take: Take) -> int:
         """The steps of an epoch that are not done yet; returns how many the epoch has in all."""
         run, fabric, epoch = self.run, self.fabric, self.progress.epoch
         stage.dataset.set_epoch(stage.first_epoch + epoch)
@@ -170,50 +191,45 @@ class Loop:
             rank=fabric.global_rank,
             processes=fabric.world_size,
         )
-        loader = DataLoader(
-            stage.dataset,
-            batch_sampler=sampler,
-            collate_fn=stage.dataset.collate,
-            num_workers=self.workers,
-            worker_init_fn=ignore_signals,
-            pin_memory=fabric.device.type == "cuda",
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = run.learning_rate_at(epoch)
-        model.train()
+        source = find_source(self.bank, stage.dataset, fabric, self.workers)
+        set_rate(self.optimizer, run.learning_rate_at(epoch))
+        self.plain.train()
         title = f"{stage.name} epoch {epoch + 1}/{stage.epochs}"
         done = self.progress.step * run.batch_size
         with Bar(title, len(stage.indices), done, f" {stage.unit}s", fabric.is_global_zero) as bar:
-            for batch in loader:
-                self._step(stage, model, fabric.to_device(batch), key)
-                bar.advance(len(batch.answer) * fabric.world_size, lambda: self._describe(stage, self.progress.step))
+            for samples in source.batches(stage.dataset, list(sampler)):
+                self._step(take, samples, key)
+                bar.advance(len(samples) * fabric.world_size, lambda: self._describe(stage, self.progress.step))
                 if self._stop_together(sampler.batches):
                     raise KeyboardInterrupt
                 if time.monotonic() - self._saved > _SAVE_SECONDS:
                     self.save(LAST)
         return sampler.batches
 
-    def _step(self, stage: Stage, model: Any, batch: Batch, key: tuple[int, ...]) -> None:
+    def _step(self, take: Take, samples: Samples, key: tuple[int, ...]) -> None:
         step = self.progress.step
-        torch.manual_seed(_step_seed(*key, step, self.fabric.global_rank))
+        if self.recorder is not None:
+            self.consistent = False  # A replay does all of a step.
+        take(samples, _step_seed(*key, step, self.fabric.global_rank))
+        self.progress = dataclasses.replace(self.progress, step=step + 1)
+        self.consistent = True
+
+    def _compute(self, stage: Stage, model: Any, samples: Samples) -> None:
+        """A step from the numbers of its samples to new weights; on CUDA without a look at any number."""
         with self.fabric.autocast():
-            losses = stage.losses(model, batch)
+            losses = model(samples)
         if self.fabric.device.type == "cpu":  # Elsewhere every look at a number makes the device wait.
-            self._check_finite(
-                losses["total"].item(), f"{stage.name}, epoch {self.progress.epoch + 1}, step {step + 1}"
-            )
+            where = f"{stage.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
+            self._check_finite(losses["total"].item(), where)
         self.fabric.backward(losses["total"])
         self.consistent = False
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.sums[: len(stage.parts)] += torch.stack([losses[part].detach() for part in stage.parts])
-        self.progress = dataclasses.replace(self.progress, step=step + 1)
-        self.consistent = True
 
     def _finish_epoch(self, stage: Stage, steps: int, rate: float) -> None:
         """Validate, remember, save, and go on to the next epoch or stage."""
         progress = self.progress
-        self._check_finite(self.sums[0].item(), f"{stage.name}, epoch {progress.epoch + 1}")
         means = dict(zip(stage.parts, self._means(stage, steps), strict=True))
         entry: dict[str, Any] = {"stage": stage.name, "epoch": progress.epoch + 1, "losses": means}
         entry["learning_rate"] = self.run.learning_rate_at(progress.epoch)
@@ -222,7 +238,7 @@ class Loop:
             entry["validation"] = best_now = self.evaluate("validation", self.validation).all
             best = max(best, best_now)
         improved = best > progress.best
-        self._say(_summary(stage, entry, rate, improved))
+        self._say(summary(stage, entry, rate, improved))
         self.consistent = False
         last = progress.epoch + 1 == stage.epochs
         self.progress = dataclasses.replace(
@@ -244,9 +260,9 @@ class Loop:
         self.save(LAST)
 
     def _new_optimizer(self) -> Any:
-        fused = self.fabric.device.type in ("cpu", "cuda")
-        adam = torch.optim.Adam(self.plain.parameters(), lr=self.run.learning_rate, fused=fused)
-        return self.fabric.setup_optimizers(adam)
+        capturable = self.recorder is not None and self.fabric.device.type == "cuda"
+        rate, device = self.run.learning_rate, self.fabric.device
+        return self.fabric.setup_optimizers(make_adam(self.plain.parameters(), rate, device, capturable=capturable))
 
     def _stop_alone(self) -> bool:
         """Whether to stop where processes cannot agree on it: only if there is but one."""
@@ -284,11 +300,3 @@ class Loop:
 
 def _step_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _summary(stage: Stage, entry: dict[str, Any], rate: float, improved: bool) -> str:
-    parts = ", ".join(f"{name} {mean:.4f}" for name, mean in entry["losses"].items() if name != "total")
-    validation = f"  validation {100 * entry['validation']:.2f} %{' *' if improved else '  '}" if stage.validate else ""
-    epoch = f"epoch {entry['epoch']:>2}/{stage.epochs}"
-    rates = f"lr {entry['learning_rate']:.2g}  {rate:,.0f} {stage.unit}s/s"
-    return f"{stage.name:<8}  {epoch}  loss {entry['losses']['total']:.4f} ({parts}){validation}  {rates}"

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from avground.training.stages import Stage
+
 T = TypeVar("T")
 
 _REFRESH_SECONDS = 0.25
@@ -105,3 +107,19 @@ def show_batches(
                 bar.advance(1, lambda: "")
 
     return show
+
+
+def summary(stage: Stage, entry: dict[str, Any], rate: float, improved: bool) -> str:
+    """A finished epoch in a line.
+
+    Args:
+        stage: Its stage.
+        entry: What :attr:`Progress.history` holds of it.
+        rate: Samples a second.
+        improved: Whether it is the best so far.
+    """
+    parts = ", ".join(f"{name} {mean:.4f}" for name, mean in entry["losses"].items() if name != "total")
+    validation = f"  validation {100 * entry['validation']:.2f} %{' *' if improved else '  '}" if stage.validate else ""
+    epoch = f"epoch {entry['epoch']:>2}/{stage.epochs}"
+    rates = f"lr {entry['learning_rate']:.2g}  {rate:,.0f} {stage.unit}s/s"
+    return f"{stage.name:<8}  {epoch}  loss {entry['losses']['total']:.4f} ({parts}){validation}  {rates}"

@@ -12,10 +12,13 @@ from avground.training.objective import Objective
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+FEATURES_ON = ("auto", "device", "host", "disk")
+GRAPHS = ("auto", "on", "off")
 
 # None changes a number: data may have moved (annotations are compared by content, features by their manifests where
-# they have them), and processes that only load data may come and go.
-_FREE_TO_CHANGE = frozenset({"data", "features", "workers"})
+# they have them), features are the same wherever they lie, processes that only load data may come and go, and a
+# recorded step computes what a step computes.
+_FREE_TO_CHANGE = frozenset({"data", "features", "features_on", "graph", "workers"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,12 @@ class Run:
         devices: Devices a node.
         nodes: Nodes.
         precision: ``"32-true"``, ``"bf16-mixed"`` or ``"16-mixed"``.
-        workers: Processes that read features; None for 0 where the features are in memory and a few where not.
+        features_on: Where features lie: ``"device"``, ``"host"`` (in memory, from where batches are copied ahead),
+            ``"disk"``, or ``"auto"``, the first of these that has room.
+        graph: Whether a step is recorded as one CUDA graph and replayed: ``"on"``, ``"off"``, or ``"auto"``, where it
+            can be: on one CUDA device that holds the features, and not with ``precision="16-mixed"``.
+        workers: Processes that read features from disk; None for 0 where the features are in memory and a few where
+            not.
 
     Raises:
         ConfigError: names the field, what was expected and what it got.
@@ -80,6 +88,8 @@ class Run:
     devices: int = 1
     nodes: int = 1
     precision: str = "32-true"
+    features_on: str = "auto"
+    graph: str = "auto"
     workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -88,6 +98,8 @@ class Run:
         check_choice("unknown_words", self.unknown_words, get_args(UnknownWords))
         check_choice("device", self.device, DEVICES)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("features_on", self.features_on, FEATURES_ON)
+        check_choice("graph", self.graph, GRAPHS)
         lowest = {
             "segments": 1,
             "stage_one_epochs": 0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avground.data import Features, MusicAVQA, Negatives, Record, Vocabulary, open_features, read_annotations
+from avground.data.features import Keep
 from avground.data.headtail import head_tail_of
 from avground.data.pocket import Truth, read_truth
 from avground.data.pocket.build import RECORD_FILE
@@ -49,6 +50,13 @@ class Splits:
         """Words of the longest question of all splits, and at least 14, as published networks have it."""
         return max(14, *(len(record.words) for records in self.records.values() for record in records))
 
+    @property
+    def videos(self) -> tuple[list[str], list[str]]:
+        """The videos seen and the videos heard in all questions, each once."""
+        every = [record for records in self.records.values() for record in records]
+        heard = dict.fromkeys(record.audio_id or record.video_id for record in every)
+        return list(dict.fromkeys(record.video_id for record in every)), list(heard)
+
     def dataset(self, name: str, negatives: Negatives | None = None) -> MusicAVQA:
         """The questions of a split, with features."""
         return MusicAVQA(
@@ -66,8 +74,12 @@ class Splits:
         return Negatives(videos, seed, segments=self.features.segments)
 
 
-def load_splits(run: Run) -> Splits:
+def load_splits(run: Run, *, keep: Keep = "auto") -> Splits:
     """Read and check everything that a run needs, before anything is trained.
+
+    Args:
+        run: The run.
+        keep: See :class:`avground.data.FeatureFolder`.
 
     Raises:
         DataError: if a file or folder is missing, or anything in it cannot be used.
@@ -83,7 +95,9 @@ def load_splits(run: Run) -> Splits:
     paths = question_files(folder / run.annotations, prefix=run.prefix)
     records = {name: read_annotations(path) for name, path in paths.items()}
     head_tail_of(records["test"])  # Some questions may not be tagged: that is told now and not after training.
-    features = open_features(where, segments=run.segments, audio=run.audio_features, visual=run.visual_features)
+    features = open_features(
+        where, segments=run.segments, audio=run.audio_features, visual=run.visual_features, keep=keep
+    )
     every = [record for name in SPLITS for record in records[name]]
     features.check(
         [record.video_id for record in every], audio_ids=[record.audio_id or record.video_id for record in every]

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from avground.data import Batch, MusicAVQA
 from avground.errors import DataError
 from avground.losses import PairMatchingLoss
+from avground.models import Network
+from avground.training.batches import Samples
 from avground.training.run import Run
 from avground.training.splits import Splits
 
@@ -101,3 +103,18 @@ def _answer_losses(run: Run, all_matched: bool) -> Losses:
         return run.objective(out, batch.answer, matched=None if all_matched else batch.matched)
 
     return losses
+
+
+class StageLosses(nn.Module):
+    """A stage's losses as one call, whichever methods of the model it uses, as processes that share gradients need it.
+
+    It is given samples and not tensors, which Fabric would convert to half precision, a whole bank of features too.
+    """
+
+    def __init__(self, model: Network, stage: Stage) -> None:
+        super().__init__()
+        self.model, self.losses = model, stage.losses
+
+    def forward(self, samples: Samples) -> dict[str, Tensor]:
+        """The losses by name."""
+        return self.losses(self.model, samples.make())

@@ -11,8 +11,10 @@ from avground.data.manifest import Kind
 from avground.errors import ConfigError, DataError
 from avground.models import MODELS, Network
 from avground.training.checkpoint import read_checkpoint
+from avground.training.graph import find_recorder
 from avground.training.interrupt import Interrupted, stop_on_signals
 from avground.training.loop import BEST, LAST, METRICS, Loop
+from avground.training.placement import load_features, place_features
 from avground.training.report import make_report, print_report
 from avground.training.run import Run
 from avground.training.splits import Splits, load_splits
@@ -34,7 +36,8 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
 
     Raises:
         ConfigError: if ``output`` holds a run and ``resume`` is False; if it holds none, or one with another
-            configuration, and ``resume`` is True; if the device or precision is not to be had.
+            configuration, and ``resume`` is True; if the device or precision is not to be had; if the features do not
+            fit where the run wants them, or a step cannot be recorded and must be.
         DataError: if the data or a checkpoint cannot be used.
         FloatingPointError: if the loss is not finite.
         Interrupted: after Ctrl-C or SIGTERM; says how to go on.
@@ -45,17 +48,24 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
         _refuse_to_overwrite(output)
     fabric = make_fabric(run)
     fabric.launch()
-    splits = load_splits(run)
+    # What training holds in memory itself is not held a second time for reading.
+    splits = load_splits(run, keep="auto" if run.features_on == "disk" else "disk")
     if content is not None and content["files"] != splits.files:
         raise ConfigError(f"{run.data}: expected the question files of {path}, got others (their SHA-256 differ)")
     if content is not None and (different := splits.features.differences(content["features"])):
         raise ConfigError(f"{splits.features.path}: expected the features that {path} was trained on: {different}")
     model = make_model(run, splits)
+    placement = place_features(run, splits, model, fabric)
+    recorder, why = find_recorder(run, fabric, placement.device)
     if fabric.is_global_zero:
         _describe(run, splits, model, fabric, path)
-    fabric.barrier()  # No process may look for a run in the folder once another writes there.
+        print(f"features  {placement.text}")
+        if fabric.device.type == "cuda":
+            print(f"graph   {f'off: {why}' if why else 'each step is one'}", flush=True)
+    fabric.barrier()  # No process may look for a run in the folder, or for free memory, once another fills it.
+    bank = load_features(placement, splits, progress=fabric.is_global_zero)
     with stop_on_signals() as stop:
-        loop = Loop(run, model, splits, output, fabric, stop)
+        loop = Loop(run, model, splits, output, fabric, stop, bank, recorder)
         if content is not None:
             loop.restore(content, path)
         try:

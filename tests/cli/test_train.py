@@ -23,6 +23,8 @@ def _cache(tmp_path, monkeypatch):
         (["--ablation", "none"], "'without_synchrony'"),
         (["--device", "gpu"], "'cuda'"),
         (["--precision", "fp16"], "'16-mixed'"),
+        (["--features-on", "gpu"], "'host'"),
+        (["--graph", "yes"], "'off'"),
         (["--data", "x", "--world", "core"], "not allowed with argument --data"),
         (["--epoch", "3"], "--epoch"),
     ],
@@ -60,6 +62,16 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     assert "To go on, run the same again with --resume" in capsys.readouterr().err
     assert main([*options, "--resume"]) == 0
     assert (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_where_features_lie(tmp_path, capsys):
+    world = pocket.World(types=4, rows=6, columns=6, channels=8, train=10, val=3, test=5, questions=3)
+    folder = str(pocket.generate(tmp_path / "mine", world, progress=False))
+    run = ["--data", folder, "--epochs", "1", "--stage-one-epochs", "0", "--dim", "8", "--device", "cpu"]
+    assert main([*run, "--output", "a", "--features-on", "disk", "--graph", "off"]) == 0
+    assert "\nfeatures  on disk (float32)\n" in capsys.readouterr().out
+    assert main([*run, "--output", "b", "--features-on", "host", "--graph", "on"]) == 1
+    assert "graph='on': expected a CUDA device, got cpu" in capsys.readouterr().err
 
 
 def test_one_of_several_data_sets_and_unknown_words(tmp_path):

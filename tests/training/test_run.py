@@ -69,6 +69,8 @@ def test_a_row_without_matching_head_leaves_stage_one_out(name):
         ({"ablation": "avst", "model": "tjstg"}, "model: expected 'avst'"),
         ({"device": "gpu"}, "device.*'cuda'.*got 'gpu'"),
         ({"precision": "16"}, "precision.*'16-mixed'.*got '16'"),
+        ({"features_on": "gpu"}, "features_on.*'auto', 'device', 'host', 'disk'.*got 'gpu'"),
+        ({"graph": True}, "graph.*'auto', 'on', 'off'.*got True"),
         ({"epoch": 3}, "field of Run.*'epochs'.*got 'epoch'"),
         ({"epochs": 0}, "epochs: expected a whole number of at least 1, got 0"),
         ({"epochs": 1.5}, "epochs.*got 1.5"),
@@ -87,7 +89,9 @@ def test_what_cannot_be_is_named(changes, message):
 
 def test_differences_name_the_fields_that_change_numbers():
     run = pocket_run("here", seed=1)
-    other = dataclasses.replace(run, data="there", workers=2, seed=2, objective=Objective(0.0))
+    other = dataclasses.replace(
+        run, data="there", workers=2, features_on="disk", graph="off", seed=2, objective=Objective(0.0)
+    )
     assert set(run.differences(other)) == {"seed", "objective"}
     assert run.differences(other)["seed"] == (1, 2)
 

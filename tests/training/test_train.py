@@ -10,6 +10,7 @@ import torch
 from avground.data import Manifest, Negatives, pack, pocket, read_annotations
 from avground.data.manifest import dump_manifest
 from avground.errors import ConfigError, DataError
+from avground.models import GroundingNetwork
 from avground.training import Interrupted, Objective, load_checkpoint, loop, read_checkpoint, train
 from avground.training.loop import Loop
 
@@ -307,6 +308,78 @@ def test_resuming_on_other_features_is_an_error(make_run, tmp_path):
     train(make_run(str(tmp_path / "one"), epochs=1), tmp_path / "run")
     with pytest.raises(ConfigError, match="SHA-256"):
         train(make_run(str(tmp_path / "other"), epochs=1), tmp_path / "run", resume=True)
+
+
+def _losses(report):
+    return [value for epoch in report["history"] for value in epoch["losses"].values()]
+
+
+@pytest.mark.parametrize("dtype", [None, "float16", "bfloat16"])
+@pytest.mark.parametrize("model", ["tjstg", "tjstg_sharp", "avst", "tjstg_released"])
+def test_training_is_the_same_wherever_features_lie(make_run, world, tmp_path, model, dtype):
+    store = dtype and str(
+        pack(Path(world) / "feats", tmp_path / "s.safetensors", dtype=dtype, segments=5, progress=False)
+    )
+    curves = {}
+    for features_on in ("disk", "host", "device"):
+        run = make_run(model=model, features=store, features_on=features_on)
+        curves[features_on] = _losses(train(run, tmp_path / features_on))
+    assert curves["host"] == curves["device"]  # on the CPU they are one thing
+    assert curves["disk"] == pytest.approx(curves["device"], rel=1e-6, abs=1e-8)
+
+
+def test_models_that_read_no_rows_train_the_same(make_run, tmp_path):
+    for model in ("avsd", "pano_avqa", "question_lstm"):
+        runs = [make_run(model=model, stage_one_epochs=0, epochs=1, features_on=on) for on in ("disk", "device")]
+        one, other = (train(run, tmp_path / f"{model}-{run.features_on}") for run in runs)
+        assert _losses(one) == _losses(other)
+        assert one["test"]["accuracy"] == other["test"]["accuracy"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("disk", "device"), ("device", "disk"), ("auto", "host")])
+@pytest.mark.parametrize("step", [1, 5])
+def test_features_may_move_between_interruption_and_resume(make_run, tmp_path, monkeypatch, whole, before, after, step):
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "_step", step, _raise)
+        with pytest.raises(Interrupted):
+            train(make_run(features_on=before), tmp_path / "cut")
+    found = train(make_run(features_on=after, graph="off"), tmp_path / "cut", resume=True)
+    expected = json.loads((whole / "metrics.json").read_text())
+    assert _losses(found) == pytest.approx(_losses(expected), rel=1e-6, abs=1e-8)
+    assert found["test"]["accuracy"] == expected["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("features_on", ["disk", "device"])
+def test_half_precision_models_read_half_precision_features(make_run, world, tmp_path, monkeypatch, features_on):
+    """Fabric converts the tensors that it finds in a call to half precision: the features must not be among them."""
+    store = str(pack(Path(world) / "feats", tmp_path / "s.safetensors", dtype="float16", segments=5, progress=False))
+    seen, original = set(), GroundingNetwork.forward
+
+    def forward(self, audio, visual, *others):
+        seen.add((audio.dtype, visual.dtype, type(visual).__name__))
+        return original(self, audio, visual, *others)
+
+    monkeypatch.setattr(GroundingNetwork, "forward", forward)
+    report = train(
+        make_run(precision="bf16-mixed", features=store, features_on=features_on, epochs=1), tmp_path / "run"
+    )
+    # The disk path of a store gives single precision.
+    as_read = {"disk": (torch.float32, "Tensor"), "device": (torch.float16, "MapRows")}[features_on]
+    assert seen == {(torch.float32, *as_read)}
+    assert all(loss > 0 for loss in _losses(report))
+
+
+def test_a_checkpoint_from_before_features_could_be_placed_goes_on(run, tmp_path, monkeypatch, whole):
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "_step", 4, _raise)
+        with pytest.raises(Interrupted):
+            train(run, tmp_path / "cut")
+    content = read_checkpoint(tmp_path / "cut" / "last.pt")
+    for name in ("features_on", "graph"):
+        del content["run"][name]
+    torch.save(content, tmp_path / "cut" / "last.pt")
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
 
 
 def test_a_packed_store_trains_as_its_folder_does(make_run, world, whole, tmp_path):

@@ -3,7 +3,6 @@
 Forward and backward are written out, so that nothing of the size of the maps is kept or made in between.
 """
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from avground.ops.spatial_grounding.reference import Combine, Normalize, join, weigh
+from avground.ops.spatial_grounding.reference import Combine, Normalize, weigh
 from avground.ops.spatial_grounding.rows import shortest
 from avground.ops.weights import at_least_float32
 
@@ -19,17 +18,21 @@ _CACHE_BYTES = 2**21
 """Bytes of maps that a core handles at once: about what its own cache holds."""
 
 
+_FEW_BYTES = 2**24
+"""Bytes of maps that need no copy."""
+
+
 class Forward(NamedTuple):
     """What a forward pass returns: m maps of s cells and c channels, k queries.
 
-    Shapes: ``mean`` and ``attended`` (m, c), ``weights`` (m, s), ``scores`` (m, k, s); ``scale`` (m, s), one over the
-    length of every cell, or (m, 0) where lengths do not matter.
+    Shapes: ``mean`` and ``attended`` (m, c), ``weights`` (m, s); ``each`` (m, k, s), what every query alone would give;
+    ``scale`` (m, s), one over the length of every cell, or (m, 0) where lengths do not matter.
     """
 
     mean: Tensor
     attended: Tensor
     weights: Tensor
-    scores: Tensor
+    each: Tensor
     scale: Tensor
 
 
@@ -57,24 +60,22 @@ def forward(
 ) -> Forward:
     """Ground map i, which is row ``rows[i]``, by queries ``i % n``."""
     (n, k, c), m, s = queries.shape, len(maps if rows is None else rows), maps.shape[-1]
-    out = Forward(
-        queries.new_empty(m, c),
-        queries.new_empty(m, c),
-        queries.new_empty(m, s),
-        queries.new_empty(m, k, s),
-        queries.new_empty(m, s if cosine else 0),
-    )
+    pooled = queries.new_empty(m, 2, c)
+    weights, each = queries.new_empty(m, s), queries.new_empty(m, k, s)
+    scale = queries.new_empty(m, s if cosine else 0)
     for part, asked, cells in _parts(maps, rows, m, n, queries.dtype):
-        scores = torch.bmm(queries[asked], cells, out=out.scores[part])
+        scores = torch.bmm(queries[asked], cells)
         if cosine:
             known = lengths_of(cells, maps.dtype) if lengths is None else lengths[part if rows is None else rows[part]]
-            scale = torch.reciprocal(known.to(queries.dtype), out=out.scale[part])
-            scores *= scale[:, None]
-        weights = out.weights[part].copy_(weigh(scores, threshold, combine, normalize))
-        torch.mean(cells, dim=-1, out=out.mean[part])
-        pooling = weights * scale if cosine else weights
-        torch.bmm(pooling[:, None], cells.transpose(1, 2), out=out.attended[part][:, None])
-    return out
+            torch.reciprocal(known.to(queries.dtype), out=scale[part])
+            scores *= scale[part, None]
+        torch.softmax(scores, -1, out=each[part])
+        weights[part] = weigh(scores, threshold, combine, normalize)
+        pooling = torch.stack((weights.new_full((len(cells), s), 1 / s), weights[part]), dim=1)
+        if cosine:
+            pooling[:, 1] *= scale[part]
+        torch.bmm(pooling, cells.transpose(1, 2), out=pooled[part])
+    return Forward(pooled[:, 0].clone(), pooled[:, 1].clone(), weights, each, scale)
 
 
 def backward(
@@ -82,7 +83,7 @@ def backward(
     queries: Float[Tensor, "n k c"],
     rows: Int[Tensor, " m"] | None,
     weights: Float[Tensor, "m s"],
-    scores: Float[Tensor, "m k s"],
+    each: Float[Tensor, "m k s"],
     scale: Float[Tensor, "m s"],
     attended_gradient: Float[Tensor, "m c"],
     weights_gradient: Float[Tensor, "m s"],
@@ -93,18 +94,22 @@ def backward(
     """Gradients of everything but the maps."""
     (n, k, c), (m, s), cosine = queries.shape, weights.shape, scale.shape[-1] > 0
     out = Backward(queries.new_empty(m, k, c), queries.new_empty(m, k, s), queries.new_empty(m, s))
+    attended_gradient = (
+        attended_gradient.contiguous()
+    )  # expanded, as that of a sum is, it would be multiplied row by row
     for part, _, cells in _parts(maps, rows, m, n, queries.dtype):
-        pulls = torch.bmm(attended_gradient[part][:, None], cells)[:, 0]
-        pulls = out.pulls[part].copy_(pulls * scale[part] if cosine else pulls)
-        slopes = slopes_of(scores[part], weights[part], pulls + weights_gradient[part], threshold, combine, normalize)
-        out.scores[part].copy_(slopes)
-        slopes = slopes * scale[part][:, None] if cosine else slopes
-        torch.bmm(slopes, cells.transpose(1, 2), out=out.queries[part])
+        pulls = torch.bmm(attended_gradient[part, None], cells, out=out.pulls[part, None])[:, 0]
+        if cosine:
+            pulls *= scale[part]
+        gradient = pulls + weights_gradient[part]
+        slopes = slopes_of(each[part], weights[part], gradient, threshold, combine, normalize)
+        out.scores[part] = slopes
+        torch.bmm(slopes * scale[part, None] if cosine else slopes, cells.transpose(1, 2), out=out.queries[part])
     return out
 
 
 def slopes_of(
-    scores: Float[Tensor, "m k s"],
+    each: Float[Tensor, "m k s"],
     weights: Float[Tensor, "m s"],
     gradient: Float[Tensor, "m s"],
     threshold: float,
@@ -112,16 +117,22 @@ def slopes_of(
     normalize: Normalize,
 ) -> Float[Tensor, "m k s"]:
     """The gradient of the scores from that of the weights: the derivative of ``reference.weigh``."""
-    inner = weights * (gradient - (weights * gradient).sum(-1, keepdim=True))
-    if scores.shape[1] == 1:
+    level = gradient - (weights * gradient).sum(-1, keepdim=True)
+    inner = weights * level
+    if each.shape[1] == 1:
         return inner[:, None]
-    logs = scores.log_softmax(-1)
-    joint, judged = join(logs, combine)
-    kept = inner if normalize == "sum" else inner * joint.exp()
-    if threshold > 0:
-        kept = kept.masked_fill(judged < math.log(threshold), 0)
-    shares = kept[:, None].expand(logs.shape) if combine == "product" else kept[:, None] * (logs - joint[:, None]).exp()
-    return shares - logs.exp() * shares.sum(-1, keepdim=True)
+    audio, target = each.unbind(1)
+    if combine == "product":
+        share = inner if normalize == "sum" else inner * audio * target
+        shares = (share * (target >= threshold))[:, None]
+    else:
+        value = audio + target
+        kept = value >= threshold
+        if normalize == "sum":
+            total = (value * kept).sum(-1, keepdim=True)
+            inner = level / total.masked_fill(total == 0, 1)
+        shares = (inner * kept)[:, None] * each
+    return shares - each * shares.sum(-1, keepdim=True)
 
 
 def lengths_of(cells: Float[Tensor, "m c s"], dtype: torch.dtype) -> Float[Tensor, "m s"]:
@@ -148,16 +159,20 @@ def _parts(
 ) -> Iterator[tuple[slice, slice, Float[Tensor, "part c s"]]]:
     """Go through m maps: which are next, which of the n queries are theirs, and their cells, copied into the cache.
 
-    One plain copy fetches maps faster than a product that waits for memory, and it gathers and converts on the way.
+    One plain copy fetches maps faster than a product that waits for memory, and it gathers and converts on the way. Few
+    maps are in the cache anyway.
     """
+    few = rows is None and maps.dtype == dtype and maps.nbytes <= _FEW_BYTES
     bytes_of_map = max(1, maps.shape[1] * maps.shape[2] * dtype.itemsize)
     step = min(n, max(1, _CACHE_BYTES // bytes_of_map) * torch.get_num_threads())
-    buffer = torch.empty(step, *maps.shape[1:], dtype=dtype, device=maps.device)
+    buffer = torch.empty(0 if few else step, *maps.shape[1:], dtype=dtype, device=maps.device)
     for first in range(0, m, n or 1):
         for start in range(0, n, step or 1):
             end = min(start + step, n)
             part, cells = slice(first + start, first + end), buffer[: end - start]
-            if rows is None:
+            if few:
+                cells = maps[part]
+            elif rows is None:
                 cells.copy_(maps[part])
             elif maps.dtype == dtype:
                 torch.index_select(maps, 0, rows[part], out=cells)

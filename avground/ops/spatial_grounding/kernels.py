@@ -9,7 +9,6 @@ Products and sums are float32 whatever the maps are. Numbers that one thread wri
 memory and a barrier; they are a few kilobytes a map. Letters: ``o_`` offsets, ``m_`` masks, ``p_`` pointers.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -51,18 +50,15 @@ def _tile(p_map, c, s, C: tl.constexpr, S: tl.constexpr, LARGE: tl.constexpr, AG
 
 
 @triton.jit
-def _joint(audio, target, z_audio, z_target, PRODUCT: tl.constexpr):
-    """Logarithms of both weights combined, and of what the threshold applies to."""
-    log_audio = audio - z_audio
-    log_target = target - z_target
+def _combine(audio, target, PRODUCT: tl.constexpr):
+    """Both weights combined, and what the threshold applies to."""
     if PRODUCT:
-        joint = log_audio + log_target
-        judged = log_target
+        value = audio * target
+        judged = target
     else:
-        larger = tl.maximum(log_audio, log_target)
-        joint = larger + tl.log(1.0 + tl.exp(tl.minimum(log_audio, log_target) - larger))
-        judged = joint
-    return joint, judged
+        value = audio + target
+        judged = value
+    return value, judged
 
 
 @triton.jit
@@ -81,17 +77,18 @@ def _normalizer(p_scores, S: tl.constexpr, BS: tl.constexpr):
 
 @triton.jit
 def _forward_kernel(
-    p_maps, p_queries, p_rows, p_lengths, p_mean, p_attended, p_weights, p_scores, p_scale,
-    n, log_threshold, shortest_length,
+    p_maps, p_queries, p_rows, p_lengths, p_mean, p_attended, p_weights, p_each, p_scale, p_scores,
+    n, threshold, shortest_length,
     C: tl.constexpr, S: tl.constexpr, K: tl.constexpr, BC: tl.constexpr, BS: tl.constexpr, LARGE: tl.constexpr,
     ROWS: tl.constexpr, COSINE: tl.constexpr, LENGTHS: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr,
-    THRESHOLD: tl.constexpr, STAGES: tl.constexpr,
+    STAGES: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64)
     row = tl.load(p_rows + i) if ROWS else i
     p_map = p_maps + row * C * S
     p_query = p_queries + (i % n) * K * C
     p_scores += i * K * S
+    p_each += i * K * S
     p_weights += i * S
     p_scale += i * S
 
@@ -129,44 +126,48 @@ def _forward_kernel(
     if K == 1:
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
-            score = tl.load(p_scores + s, mask=s < S, other=0.0)
-            tl.store(p_weights + s, tl.exp(score - z_audio), mask=s < S)
+            weight = tl.exp(tl.load(p_scores + s, mask=s < S, other=0.0) - z_audio)
+            tl.store(p_each + s, weight, mask=s < S)
+            tl.store(p_weights + s, weight, mask=s < S)
     else:
         z_target = _normalizer(p_scores + S, S, BS)
         top = -float("inf")
         total = 0.0
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
-            score_audio = tl.load(p_scores + s, mask=s < S, other=0.0)
-            score_target = tl.load(p_scores + S + s, mask=s < S, other=0.0)
-            joint, judged = _joint(score_audio, score_target, z_audio, z_target, PRODUCT)
-            kept = s < S
-            if THRESHOLD:
-                kept = kept & (judged >= log_threshold)
+            m_s = s < S
+            score_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
+            score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
+            value, judged = _combine(tl.exp(score_audio), tl.exp(score_target), PRODUCT)
+            kept = m_s & (judged >= threshold)
             if SOFTMAX:  # of numbers from 0 to 2: nothing can overflow
-                value = tl.exp(tl.where(kept, tl.exp(joint), 0.0))
-                total += tl.sum(tl.where(s < S, value, 0.0), axis=0)
-            else:
-                joint = tl.where(kept, joint, -float("inf"))
+                total += tl.sum(tl.where(m_s, tl.exp(tl.where(kept, value, 0.0)), 0.0), axis=0)
+            elif PRODUCT:  # in logarithms, where no product underflows
+                joint = tl.where(kept, score_audio + score_target, -float("inf"))
                 above = tl.maximum(top, tl.max(joint, axis=0))
                 base = tl.where(above == -float("inf"), 0.0, above)
                 total = total * tl.exp(top - base) + tl.sum(tl.exp(joint - base), axis=0)
                 top = above
+            else:
+                total += tl.sum(tl.where(kept, value, 0.0), axis=0)
+        base = tl.where(top == -float("inf"), 0.0, top)
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
-            score_audio = tl.load(p_scores + s, mask=s < S, other=0.0)
-            score_target = tl.load(p_scores + S + s, mask=s < S, other=0.0)
-            joint, judged = _joint(score_audio, score_target, z_audio, z_target, PRODUCT)
-            kept = s < S
-            if THRESHOLD:
-                kept = kept & (judged >= log_threshold)
+            m_s = s < S
+            score_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
+            score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
+            value, judged = _combine(tl.exp(score_audio), tl.exp(score_target), PRODUCT)
+            kept = m_s & (judged >= threshold)
             if SOFTMAX:
-                weight = tl.exp(tl.where(kept, tl.exp(joint), 0.0)) / total
+                value = tl.exp(tl.where(kept, value, 0.0))
+            elif PRODUCT:
+                value = tl.where(kept, tl.exp(score_audio + score_target - base), 0.0)
             else:
-                base = tl.where(top == -float("inf"), 0.0, top)
-                weight = tl.where(kept, tl.exp(joint - base), 0.0) / tl.where(total == 0.0, 1.0, total)
-                weight = tl.where(total == 0.0, 1.0 / S, weight)
-            tl.store(p_weights + s, weight, mask=s < S)
+                value = tl.where(kept, value, 0.0)
+            weight = tl.where(total == 0.0, 1.0 / S, value / tl.where(total == 0.0, 1.0, total))
+            tl.store(p_each + s, tl.exp(score_audio), mask=m_s)
+            tl.store(p_each + S + s, tl.exp(score_target), mask=m_s)
+            tl.store(p_weights + s, weight, mask=m_s)
     tl.debug_barrier()
 
     # Both poolings, from the last channel back to the first.
@@ -189,44 +190,46 @@ def _forward_kernel(
 
 @triton.jit
 def _shares(
-    p_scores, p_weights, p_pulls, p_gradient, s, total, z_audio, z_target, log_threshold,
-    S: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr, THRESHOLD: tl.constexpr,
+    p_each, p_weights, p_pulls, p_gradient, s, pulled, total, threshold,
+    S: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of the logarithms of both weights at some cells, and both weights."""
+    """What the gradient of the scores of either query is made of at some cells, and what it alone would weigh them."""
     m_s = s < S
     weight = tl.load(p_weights + s, mask=m_s, other=0.0)
     gradient = tl.load(p_pulls + s, mask=m_s, other=0.0) + tl.load(p_gradient + s, mask=m_s, other=0.0)
-    kept = weight * (gradient - total)
-    score_audio = tl.load(p_scores + s, mask=m_s, other=0.0)
-    score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0)
-    joint, judged = _joint(score_audio, score_target, z_audio, z_target, PRODUCT)
-    if SOFTMAX:
-        kept *= tl.exp(joint)
-    if THRESHOLD:
-        kept = tl.where(judged >= log_threshold, kept, 0.0)
-    kept = tl.where(m_s, kept, 0.0)
-    share_audio = kept
-    share_target = kept
-    if not PRODUCT:
-        share_audio = kept * tl.exp(score_audio - z_audio - joint)
-        share_target = kept * tl.exp(score_target - z_target - joint)
-    return share_audio, share_target, tl.exp(score_audio - z_audio), tl.exp(score_target - z_target)
+    audio = tl.load(p_each + s, mask=m_s, other=0.0)
+    target = tl.load(p_each + S + s, mask=m_s, other=0.0)
+    value, judged = _combine(audio, target, PRODUCT)
+    share = gradient - pulled
+    if SOFTMAX or PRODUCT:
+        share *= weight
+    else:
+        share /= total
+    share = tl.where(m_s & (judged >= threshold), share, 0.0)
+    if PRODUCT:
+        if SOFTMAX:
+            share *= value
+        share_audio = share
+        share_target = share
+    else:
+        share_audio = share * audio
+        share_target = share * target
+    return share_audio, share_target, audio, target
 
 
 @triton.jit
 def _backward_kernel(
-    p_maps, p_rows, p_weights, p_scores, p_scale, p_attended_gradient, p_weights_gradient,
-    p_query_gradient, p_slopes, p_pulls, log_threshold,
+    p_maps, p_rows, p_weights, p_each, p_scale, p_attended_gradient, p_weights_gradient,
+    p_query_gradient, p_slopes, p_pulls, threshold,
     C: tl.constexpr, S: tl.constexpr, K: tl.constexpr, BC: tl.constexpr, BS: tl.constexpr, LARGE: tl.constexpr,
-    ROWS: tl.constexpr, COSINE: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr, THRESHOLD: tl.constexpr,
-    STAGES: tl.constexpr,
+    ROWS: tl.constexpr, COSINE: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64)
     row = tl.load(p_rows + i) if ROWS else i
     p_map = p_maps + row * C * S
     p_attended_gradient += i * C
     p_query_gradient += i * K * C
-    p_scores += i * K * S
+    p_each += i * K * S
     p_slopes += i * K * S
     p_weights += i * S
     p_weights_gradient += i * S
@@ -234,7 +237,7 @@ def _backward_kernel(
     p_pulls += i * S
 
     # How much the loss pulls at every weight.
-    total = 0.0
+    pulled = 0.0
     for start in range(0, S, BS):
         s = start + tl.arange(0, BS)
         m_s = s < S
@@ -248,7 +251,7 @@ def _backward_kernel(
             pulls *= tl.load(p_scale + s, mask=m_s, other=0.0)
         tl.store(p_pulls + s, pulls, mask=m_s)
         gradient = tl.load(p_weights_gradient + s, mask=m_s, other=0.0)
-        total += tl.sum(tl.load(p_weights + s, mask=m_s, other=0.0) * (pulls + gradient), axis=0)
+        pulled += tl.sum(tl.load(p_weights + s, mask=m_s, other=0.0) * (pulls + gradient), axis=0)
     tl.debug_barrier()
 
     # Slopes: gradients of the scores.
@@ -257,28 +260,33 @@ def _backward_kernel(
             s = start + tl.arange(0, BS)
             m_s = s < S
             gradient = tl.load(p_pulls + s, mask=m_s, other=0.0) + tl.load(p_weights_gradient + s, mask=m_s, other=0.0)
-            tl.store(p_slopes + s, tl.load(p_weights + s, mask=m_s, other=0.0) * (gradient - total), mask=m_s)
+            tl.store(p_slopes + s, tl.load(p_weights + s, mask=m_s, other=0.0) * (gradient - pulled), mask=m_s)
     else:
-        z_audio = _normalizer(p_scores, S, BS)
-        z_target = _normalizer(p_scores + S, S, BS)
+        total = 1.0
+        if not (SOFTMAX or PRODUCT):
+            total = 0.0
+            for start in range(0, S, BS):
+                s = start + tl.arange(0, BS)
+                audio = tl.load(p_each + s, mask=s < S, other=0.0)
+                value, judged = _combine(audio, tl.load(p_each + S + s, mask=s < S, other=0.0), PRODUCT)
+                total += tl.sum(tl.where((s < S) & (judged >= threshold), value, 0.0), axis=0)
+            total = tl.where(total == 0.0, 1.0, total)
         sum_audio = 0.0
         sum_target = 0.0
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
             share_audio, share_target, _a, _t = _shares(
-                p_scores, p_weights, p_pulls, p_weights_gradient, s, total, z_audio, z_target, log_threshold,
-                S, PRODUCT, SOFTMAX, THRESHOLD,
-            )  # fmt: skip
+                p_each, p_weights, p_pulls, p_weights_gradient, s, pulled, total, threshold, S, PRODUCT, SOFTMAX
+            )
             sum_audio += tl.sum(share_audio, axis=0)
             sum_target += tl.sum(share_target, axis=0)
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
-            share_audio, share_target, weight_audio, weight_target = _shares(
-                p_scores, p_weights, p_pulls, p_weights_gradient, s, total, z_audio, z_target, log_threshold,
-                S, PRODUCT, SOFTMAX, THRESHOLD,
-            )  # fmt: skip
-            tl.store(p_slopes + s, share_audio - weight_audio * sum_audio, mask=s < S)
-            tl.store(p_slopes + S + s, share_target - weight_target * sum_target, mask=s < S)
+            share_audio, share_target, audio, target = _shares(
+                p_each, p_weights, p_pulls, p_weights_gradient, s, pulled, total, threshold, S, PRODUCT, SOFTMAX
+            )
+            tl.store(p_slopes + s, share_audio - audio * sum_audio, mask=s < S)
+            tl.store(p_slopes + S + s, share_target - target * sum_target, mask=s < S)
     tl.debug_barrier()
 
     # Gradients of the queries: the map summed with the slopes, from the last channel back to the first.
@@ -331,11 +339,12 @@ def forward(
             maps if rows is None else rows.contiguous(),  # a pointer that is not read must still be one
             maps if lengths is None else lengths.contiguous(),
             *out,
+            torch.empty_like(out.each),  # the scores, which nobody needs later
             n,
-            _log(threshold),
+            threshold,
             shortest(maps.dtype),
             LENGTHS=lengths is not None,
-            **_settings(c, s, k, rows, cosine, threshold, combine, normalize, config),
+            **_settings(c, s, k, rows, cosine, combine, normalize, config),
         )
     return out
 
@@ -345,7 +354,7 @@ def backward(
     queries: Tensor,
     rows: Tensor | None,
     weights: Tensor,
-    scores: Tensor,
+    each: Tensor,
     scale: Tensor,
     attended_gradient: Tensor,
     weights_gradient: Tensor,
@@ -356,20 +365,20 @@ def backward(
 ) -> Backward:
     """As ``chunked.backward``."""
     maps = maps.contiguous()
-    (m, k, s), c = scores.shape, maps.shape[1]
-    out = Backward(queries.new_empty(m, k, c), torch.empty_like(scores), torch.empty_like(weights))
+    (m, k, s), c = each.shape, maps.shape[1]
+    out = Backward(queries.new_empty(m, k, c), torch.empty_like(each), torch.empty_like(weights))
     if m:
         _backward_kernel[(m,)](
             maps,
             maps if rows is None else rows.contiguous(),
             weights,
-            scores,
+            each,
             scale,
             attended_gradient.contiguous(),
             weights_gradient.contiguous(),
             *out,
-            _log(threshold),
-            **_settings(c, s, k, rows, scale.shape[-1] > 0, threshold, combine, normalize, config),
+            threshold,
+            **_settings(c, s, k, rows, scale.shape[-1] > 0, combine, normalize, config),
         )
     return out
 
@@ -380,7 +389,6 @@ def _settings(
     k: int,
     rows: Tensor | None,
     cosine: bool,
-    threshold: float,
     combine: str,
     normalize: str,
     config: Config,
@@ -399,11 +407,6 @@ def _settings(
         "COSINE": cosine,
         "PRODUCT": combine == "product",
         "SOFTMAX": normalize == "softmax",
-        "THRESHOLD": threshold > 0,
         "STAGES": config.stages,
         "num_warps": config.warps,
     }
-
-
-def _log(threshold: float) -> float:
-    return math.log(threshold) if threshold > 0 else 0.0

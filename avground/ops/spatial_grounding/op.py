@@ -242,7 +242,7 @@ def _backward(
     queries: Tensor,
     rows: Tensor | None,
     weights: Tensor,
-    scores: Tensor,
+    each: Tensor,
     scale: Tensor,
     attended_gradient: Tensor,
     weights_gradient: Tensor,
@@ -256,7 +256,7 @@ def _backward(
         queries,
         rows,
         weights,
-        scores,
+        each,
         scale,
         attended_gradient,
         weights_gradient,
@@ -278,28 +278,28 @@ def _(
 
 
 @_backward.register_fake
-def _(maps: Tensor, queries: Tensor, rows: Tensor | None, weights: Tensor, scores: Tensor, *_: Any) -> Any:
-    m, k = scores.shape[:2]
-    return queries.new_empty(m, k, maps.shape[1]), torch.empty_like(scores), torch.empty_like(weights)
+def _(maps: Tensor, queries: Tensor, rows: Tensor | None, weights: Tensor, each: Tensor, *_: Any) -> Any:
+    m, k = each.shape[:2]
+    return queries.new_empty(m, k, maps.shape[1]), torch.empty_like(each), torch.empty_like(weights)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     maps, queries, rows, _, _, *ctx.settings = inputs
-    _, _, weights, scores, scale = output
-    ctx.save_for_backward(maps, queries, rows, weights, scores, scale)
+    _, _, weights, each, scale = output
+    ctx.save_for_backward(maps, queries, rows, weights, each, scale)
 
 
 def _differentiate(
     ctx: Any, mean: Tensor, attended: Tensor, weights: Tensor, *_: Tensor
 ) -> tuple[Tensor | None, Tensor | None, None, None, None, None, None, None]:
     """Gradients of maps and queries, from those of the first three results."""
-    maps, queries, rows, cell_weights, scores, scale = ctx.saved_tensors
+    maps, queries, rows, cell_weights, each, scale = ctx.saved_tensors
     of_queries, of_scores, pulls = _backward(
-        maps, queries, rows, cell_weights, scores, scale, attended, weights, *ctx.settings
+        maps, queries, rows, cell_weights, each, scale, attended, weights, *ctx.settings
     )
     of_maps = None
     if ctx.needs_input_grad[0]:
-        of_maps = _map_gradient(maps, queries, rows, cell_weights, scores, scale, mean, attended, of_scores, pulls)
+        of_maps = _map_gradient(maps, queries, rows, cell_weights, scale, mean, attended, of_scores, pulls)
     # Queries serve as many maps each as there are maps for every query.
     served = of_queries.unflatten(0, (-1, len(queries))).sum(0) if len(queries) else torch.zeros_like(queries)
     return of_maps, served, None, None, None, None, None, None
@@ -310,7 +310,6 @@ def _map_gradient(
     queries: Float[Tensor, "n k c"],
     rows: Tensor | None,
     weights: Float[Tensor, "m s"],
-    scores: Float[Tensor, "m k s"],
     scale: Float[Tensor, "m s"],
     mean: Float[Tensor, "m c"],
     attended: Float[Tensor, "m c"],
@@ -327,8 +326,10 @@ def _map_gradient(
     gradient = left.transpose(1, 2) @ right + mean[..., None] / s
     if scale.shape[-1]:
         # A cell's length stays 1: what would change it is taken out.
+        cells = (maps if rows is None else maps[rows]).to(asked.dtype)
+        scores = (asked @ cells) * scale[:, None]
         along = ((of_scores * scores).sum(1) + weights * pulls) * scale.square()
-        gradient = gradient - along[:, None] * (maps if rows is None else maps[rows])
+        gradient = gradient - along[:, None] * cells
     if rows is not None:
         gradient = torch.zeros_like(maps, dtype=gradient.dtype).index_add(0, rows, gradient)
     return gradient.to(maps.dtype)

@@ -1,6 +1,5 @@
 """The definition of spatial grounding in plain torch: what the other implementations are held against."""
 
-import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -8,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avground.ops.spatial_grounding.rows import MapRows, Maps, shortest
-from avground.ops.weights import at_least_float32
+from avground.ops.weights import at_least_float32, normalize_weights
 
 Similarity = Literal["dot", "cosine"]
 Combine = Literal["product", "sum"]
@@ -68,20 +67,16 @@ def unit_lengths(vectors: Tensor, dim: int, shortest: float) -> Tensor:
 def weigh(
     scores: Float[Tensor, "*b k s"], threshold: float, combine: Combine, normalize: Normalize
 ) -> Float[Tensor, "*b s"]:
-    """Weights of cells from the scores of each query: in logarithms no product underflows."""
-    logs = scores.log_softmax(-1)
-    if logs.shape[-2] == 1:
-        return logs[..., 0, :].exp()
-    joint, judged = join(logs, combine)
-    if threshold > 0:
-        joint = joint.masked_fill(judged < math.log(threshold), torch.finfo(joint.dtype).min)
-    return (joint if normalize == "sum" else joint.exp()).softmax(-1)
-
-
-def join(logs: Float[Tensor, "*b 2 s"], combine: Combine) -> tuple[Float[Tensor, "*b s"], Float[Tensor, "*b s"]]:
-    """Logarithms of the two weights combined, and of what the threshold applies to."""
-    log_audio, log_target = logs.unbind(-2)
-    if combine == "product":
-        return log_audio + log_target, log_target
-    joint = torch.logaddexp(log_audio, log_target)
-    return joint, joint
+    """Weights of cells from the scores of each query; uniform where the threshold leaves none."""
+    each = scores.softmax(-1)
+    if each.shape[-2] == 1:
+        return each[..., 0, :]
+    audio, target = each.unbind(-2)
+    value = audio * target if combine == "product" else audio + target
+    kept = (target if combine == "product" else value) >= threshold
+    if normalize == "softmax":
+        return (value * kept).softmax(-1)
+    if combine == "sum":
+        return normalize_weights(value * kept)
+    # The product divided by its sum, as a softmax of the summed scores: no product underflows.
+    return scores.sum(-2).masked_fill(~kept, torch.finfo(scores.dtype).min).softmax(-1)

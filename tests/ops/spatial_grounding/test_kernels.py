@@ -14,10 +14,10 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from avground.ops.spatial_grounding import kernels
 
-maps, combine, normalize, similarity, threshold, stages, c, s, cells = sys.argv[1:]
+maps, combine, normalize, similarity, stages, c, s, cells = sys.argv[1:]
 config = kernels.Config(stages=int(stages), cells=int(cells))
 settings = kernels._settings(
-    int(c), int(s), 2, similarity, similarity == "cosine", float(threshold), combine, normalize, config
+    int(c), int(s), 2, similarity, similarity == "cosine", combine, normalize, config
 )
 warps = settings.pop("num_warps")
 for kernel in (kernels._forward_kernel, kernels._backward_kernel):
@@ -37,9 +37,9 @@ for kernel in (kernels._forward_kernel, kernels._backward_kernel):
 """
 
 
-def compile_for_hopper(*, maps="bf16", combine="product", normalize="softmax", similarity="cosine", threshold=0.005,
+def compile_for_hopper(*, maps="bf16", combine="product", normalize="softmax", similarity="cosine",
                        stages=3, c=512, s=196, cells=256):  # fmt: skip
-    values = (maps, combine, normalize, similarity, threshold, stages, c, s, cells)
+    values = (maps, combine, normalize, similarity, stages, c, s, cells)
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     command = [sys.executable, "-c", COMPILE, *map(str, values)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -52,8 +52,8 @@ def compile_for_hopper(*, maps="bf16", combine="product", normalize="softmax", s
     "setting",
     [
         {},
-        {"maps": "fp16", "combine": "sum", "threshold": 0.01},
-        {"maps": "fp32", "normalize": "sum", "similarity": "dot", "threshold": 0.0},
+        {"maps": "fp16", "combine": "sum"},
+        {"maps": "fp32", "normalize": "sum", "similarity": "dot"},
         {"c": 33, "s": 3000},
     ],
     ids=str,

@@ -16,21 +16,26 @@ NOT_MEASURED = "Not measured."
 
 
 def main() -> None:
-    tables = {
-        f"{name} on {device}": measured(f"speed-{name}-{device}", make)
-        for name, make in (("op", op), ("sizes", sizes), ("model", model), ("loader", loader), ("schedule", schedule))
-        for device in ("cpu", "cuda")
-        if name != "schedule" or device == "cuda"
-    }
-    for device in ("cpu", "cuda"):
-        tables[f"sizes on {device}"] = measured(f"speed-op-{device}", sizes)
-        tables[f"curves on {device}"] = measured(f"curves-core-{device}", curves)
-        tables[f"machine with {device}"] = measured(f"speed-op-{device}", machine)
+    tables = make_tables()
     for path in (ROOT / "docs" / "speed.md", ROOT / "README.md"):
         text = path.read_text()
         path.write_text(fill(text, {name: table for name, table in tables.items() if f"table of {name}:" in text}))
     if (RESULTS / "speed-op-cpu.json").exists():
         draw(read_result("speed-op-cpu"))
+
+
+def make_tables() -> dict[str, str]:
+    """All tables by the name of their place in the page."""
+    tables = {}
+    for device in ("cpu", "cuda"):
+        makers = {"machine": ("speed-op", machine), "op": ("speed-op", op), "sizes": ("speed-op", sizes)}
+        makers |= {name: (f"speed-{name}", make) for name, make in (("model", model), ("loader", loader))}
+        makers |= {"schedule": ("speed-schedule", schedule)} if device == "cuda" else {}
+        makers |= {"curves": ("curves-core", curves)}
+        for name, (file, make) in makers.items():
+            joint = "with" if name == "machine" else "on"
+            tables[f"{name} {joint} {device}"] = measured(f"{file}-{device}", make)
+    return tables
 
 
 def measured(name: str, make: Callable[[dict[str, Any]], str]) -> str:
@@ -112,7 +117,7 @@ def schedule(result: dict[str, Any]) -> str:
     for name, run in result["runs"].items():
         lines.append(
             f"| {name} | {run['seconds']:,.1f} | {run['milliseconds_per_step']:.2f} | {run['test_seconds']:.1f} | "
-            f"{run['peak_bytes'] / 1e9:.1f} |"
+            f"{(run['peak_bytes'] or 0) / 1e9:.1f} |"
         )
     return "\n".join(lines)
 

@@ -108,6 +108,8 @@ def _lstm_to_last_word(
     from_padding[: lstm.hidden_size] = -_SHUT
     from_padding[lstm.hidden_size : 2 * lstm.hidden_size] = _SHUT
     weights = [torch.cat((from_words, from_padding), dim=1), *others]
+    if words.is_cuda:
+        weights = _in_one_piece(weights)
     marked = torch.cat((words, (~mask[..., None]).to(words.dtype)), dim=-1)
     start = words.new_zeros(1, len(words), lstm.hidden_size)
     states, _, cell = torch.lstm(marked, (start, start), weights, True, 1, 0.0, lstm.training, False, True)
@@ -115,3 +117,10 @@ def _lstm_to_last_word(
     hidden = states.gather(1, last_word[..., None].expand(-1, -1, lstm.hidden_size))[:, 0]
     hidden = hidden * mask.any(-1, keepdim=True)  # without any word the state is still the start
     return states, torch.cat((hidden, cell[0]), dim=-1)
+
+
+def _in_one_piece(weights: list[Tensor]) -> list[Tensor]:
+    """The same numbers one after another in memory, as cuDNN wants them: otherwise it copies them itself, and warns."""
+    whole = torch.cat([part.flatten() for part in weights])
+    parts = whole.split([part.numel() for part in weights])
+    return [part.unflatten(0, weight.shape) for part, weight in zip(parts, weights, strict=True)]

@@ -15,7 +15,7 @@ from avground.data import Bank
 from avground.models import Network
 from avground.models.weights import load_weights
 from avground.training.batches import Samples, find_source
-from avground.training.checkpoint import make_checkpoint, read_checkpoint, write_atomically
+from avground.training.checkpoint import make_checkpoint, read_checkpoint
 from avground.training.evaluate import Evaluation, evaluate, reduce
 from avground.training.graph import GraphedStep, Recorder, Take, seeded
 from avground.training.grounding import masks_of
@@ -24,13 +24,13 @@ from avground.training.optimizer import make_adam, optimizer_state, restore_opti
 from avground.training.progress import Bar, Progress, show_batches, summary
 from avground.training.run import Run
 from avground.training.sampler import EpochSampler
+from avground.training.saver import BEST, LAST, Saver
 from avground.training.splits import Splits, workers_for
 from avground.training.stages import Stage, StageLosses, make_stages
 from avground.training.versions import versions
 
-LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.json"
+METRICS = "metrics.json"
 
-_SAVE_SECONDS = 600.0
 _AGREE_STEPS = 10
 _MORE_AT_ONCE = 4  # times the batch of a training step: without gradients there is room for more
 
@@ -75,7 +75,8 @@ class Loop:
         self.optimizer: Any = self._new_optimizer()
         self.sums = torch.zeros(8, dtype=torch.float64, device=fabric.device)
         self.consistent = True
-        self._started = self._saved = time.monotonic()
+        self.saver = Saver(output, writes=fabric.is_global_zero)
+        self._started = time.monotonic()
 
     def restore(self, content: dict[str, Any], path: str) -> None:
         """Go on from a checkpoint's content."""
@@ -93,7 +94,7 @@ class Loop:
             KeyboardInterrupt: once asked to stop.
             FloatingPointError: if a loss is not finite.
         """
-        self._started = self._saved = time.monotonic()
+        self._started = time.monotonic()
         while not self.done:
             number = self.progress.stage
             stage = self.stages[number]
@@ -107,14 +108,15 @@ class Loop:
                 rate = samples / max(time.monotonic() - started, 1e-9)
                 self._finish_epoch(stage, steps, rate)
 
-    def save(self, name: str) -> None:
-        """Write a checkpoint; only the first process does."""
+    def save(self) -> None:
+        """Write checkpoints; only the first process does."""
+        self.saver.write(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
         self._check_finite(self.sums[0].item(), "before writing a checkpoint")
-        self._saved = time.monotonic()
-        if not self.fabric.is_global_zero:
-            return
         progress = dataclasses.replace(self.progress, seconds=self.seconds)
-        content = make_checkpoint(
+        return make_checkpoint(
             self.plain,
             self.run,
             self.splits.vocabulary,
@@ -126,7 +128,6 @@ class Loop:
             precision=self.fabric.strategy.precision.state_dict(),
             versions=versions(),
         )
-        write_atomically(self.output / name, content)
 
     @property
     def seconds(self) -> float:
@@ -202,8 +203,8 @@ class Loop:
                 bar.advance(len(samples) * fabric.world_size, lambda: self._describe(stage, self.progress.step))
                 if self._stop_together(sampler.batches):
                     raise KeyboardInterrupt
-                if time.monotonic() - self._saved > _SAVE_SECONDS:
-                    self.save(LAST)
+                if self.saver.due(within_epoch=True):
+                    self.save()
         return sampler.batches
 
     def _step(self, take: Take, samples: Samples, key: tuple[int, ...]) -> None:
@@ -254,10 +255,10 @@ class Loop:
         if last:
             self.optimizer = self._new_optimizer()
         self.consistent = True
-        # The best one first: a run that dies between the two repeats this epoch and finds the same best again.
         if improved:
-            self.save(BEST)
-        self.save(LAST)
+            self.saver.keep_best(self._content())
+        if last or self.saver.due(within_epoch=False):
+            self.save()
 
     def _new_optimizer(self) -> Any:
         capturable = self.recorder is not None and self.fabric.device.type == "cuda"

@@ -10,8 +10,9 @@ from avground.data.headtail import score_head_tail
 from avground.data.table import ALL
 from avground.training.checkpoint import write_atomically
 from avground.training.evaluate import Evaluation
-from avground.training.loop import BEST, LAST, METRICS, Loop
+from avground.training.loop import METRICS, Loop
 from avground.training.metrics import prior_scores, table
+from avground.training.saver import BEST, LAST
 from avground.training.versions import versions
 
 

@@ -13,10 +13,11 @@ from avground.models import MODELS, Network
 from avground.training.checkpoint import read_checkpoint
 from avground.training.graph import find_recorder
 from avground.training.interrupt import Interrupted, stop_on_signals
-from avground.training.loop import BEST, LAST, METRICS, Loop
+from avground.training.loop import METRICS, Loop
 from avground.training.placement import load_features, place_features
 from avground.training.report import make_report, print_report
 from avground.training.run import Run
+from avground.training.saver import BEST, LAST
 from avground.training.splits import Splits, load_splits
 
 
@@ -148,7 +149,7 @@ def _leave(loop: Loop) -> str:
     if not loop.consistent:
         return f"interrupted within a step, of which nothing was saved; {path}, if there, is from before"
     if not loop.done:  # Once all is done the last checkpoint is written, and the weights may be those of the best.
-        loop.save(LAST)
+        loop.save()
     return f"interrupted {loop.where()}; {path} holds that. To go on, run the same again with --resume (resume=True)"
 
 

@@ -11,7 +11,7 @@ from avground.data import Manifest, Negatives, pack, pocket, read_annotations
 from avground.data.manifest import dump_manifest
 from avground.errors import ConfigError, DataError
 from avground.models import GroundingNetwork
-from avground.training import Interrupted, Objective, load_checkpoint, loop, read_checkpoint, train
+from avground.training import Interrupted, Objective, load_checkpoint, read_checkpoint, saver, train
 from avground.training.loop import Loop
 
 # Two stages with one and two epochs of 2 and 4 steps, so the steps of a run are 0 to 9.
@@ -103,13 +103,32 @@ def test_a_run_cut_while_evaluating_ends_the_same(run, tmp_path, monkeypatch, wh
 
 
 def test_a_run_cut_between_best_and_last_ends_the_same(run, tmp_path, monkeypatch, whole):
-    saves = 1 + 1  # After stage I; the best of the first epoch of stage II.
+    written, original = [], saver.write_atomically
+
+    def write(path, content):
+        original(path, content)
+        written.append(path.name)
+        if written == ["last.pt", "best.pt"]:  # after stage I; the best of the first epoch of stage II
+            _die()
+
     with monkeypatch.context() as patch:
-        _interrupt(patch, "save", saves - 1, _die, before=False)
+        patch.setattr(saver, "_EPOCH_SECONDS", -1.0)
+        patch.setattr(saver, "write_atomically", write)
         with pytest.raises(RuntimeError, match="killed"):
             train(run, tmp_path / "cut")
     assert read_checkpoint(tmp_path / "cut" / "best.pt")["progress"]["epoch"] == 1
     assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["stage"] == 1
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+def test_epochs_that_were_not_saved_are_repeated(run, tmp_path, monkeypatch, whole):
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "_finish_epoch", 1, _die, before=False)  # after the first epoch of stage II
+        with pytest.raises(RuntimeError, match="killed"):
+            train(run, tmp_path / "cut")
+    assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["stage"] == 1
+    assert not (tmp_path / "cut" / "best.pt").exists()
     train(run, tmp_path / "cut", resume=True)
     _same(whole, tmp_path / "cut")
 
@@ -134,7 +153,7 @@ def test_an_interrupt_within_the_update_saves_nothing_half_done(run, tmp_path, m
 
 def test_a_run_saved_by_the_clock_can_be_killed(run, tmp_path, monkeypatch, whole):
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_SAVE_SECONDS", -1.0)
+        patch.setattr(saver, "_STEP_SECONDS", -1.0)
         _interrupt(patch, "_step", 4, _die)
         with pytest.raises(RuntimeError, match="killed"):
             train(run, tmp_path / "cut")

@@ -1,7 +1,8 @@
 """Where on the map: weights over cells from one or two queries, and the features they pool.
 
 ``reference`` is the definition, ``chunked`` the same with every map read while it is in the processor's cache,
-``kernels`` the same for GPUs; ``op`` registers the last two with torch and holds the public function.
+``kernels`` (with ``launch``) the same for GPUs. ``registered`` makes the last two an operation of torch, and ``op``
+holds the public function.
 """
 
 from avground.ops.spatial_grounding.chunked import cell_lengths

@@ -21,6 +21,9 @@ _CACHE_BYTES = 2**21
 _FEW_BYTES = 2**24
 """Bytes of maps that need no copy."""
 
+_LARGE_MAP = 2**16
+"""Bytes of a map that is worth a call of its own, which copies and converts at once."""
+
 
 class Forward(NamedTuple):
     """What a forward pass returns: m maps of s cells and c channels, k queries.
@@ -174,8 +177,9 @@ def _parts(
                 cells = maps[part]
             elif rows is None:
                 cells.copy_(maps[part])
-            elif maps.dtype == dtype:
-                torch.index_select(maps, 0, rows[part], out=cells)
+            elif bytes_of_map >= _LARGE_MAP:
+                for cell_map, row in zip(cells, rows[part].tolist(), strict=True):
+                    cell_map.copy_(maps[row])
             else:
                 cells.copy_(maps[rows[part]])
             yield part, slice(start, end), cells

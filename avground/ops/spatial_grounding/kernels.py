@@ -9,34 +9,8 @@ Products and sums are float32 whatever the maps are. Numbers that one thread wri
 memory and a barrier; they are a few kilobytes a map. Letters: ``o_`` offsets, ``m_`` masks, ``p_`` pointers.
 """
 
-from typing import NamedTuple
-
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
-
-from avground.ops.spatial_grounding.chunked import Backward, Forward
-from avground.ops.spatial_grounding.rows import shortest
-
-
-class Config(NamedTuple):
-    """How a kernel is laid out; results differ by rounding only.
-
-    Attributes:
-        tile: Numbers of the map that a program holds at once.
-        cells: Most cells of a tile; a power of two.
-        warps: Groups of 32 threads a program.
-        stages: Tiles that are under way at once.
-    """
-
-    tile: int = 8192
-    cells: int = 256
-    warps: int = 8
-    stages: int = 3
-
-
-DEFAULT = Config()
 
 
 @triton.jit
@@ -75,14 +49,15 @@ def _normalizer(p_scores, S: tl.constexpr, BS: tl.constexpr):
     return top + tl.log(total)
 
 
-@triton.jit
-def _forward_kernel(
+@triton.jit(do_not_specialize=["n"])  # batches of other sizes are not compiled anew
+def forward_kernel(
     p_maps, p_queries, p_rows, p_lengths, p_mean, p_attended, p_weights, p_each, p_scale, p_scores,
     n, threshold, shortest_length,
     C: tl.constexpr, S: tl.constexpr, K: tl.constexpr, BC: tl.constexpr, BS: tl.constexpr, LARGE: tl.constexpr,
     ROWS: tl.constexpr, COSINE: tl.constexpr, LENGTHS: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr,
     STAGES: tl.constexpr,
 ):  # fmt: skip
+    """Ground map i by queries i % n: results and letters as of ``chunked.Forward``; ``p_scores`` is room to work in."""
     i = tl.program_id(0).to(tl.int64)
     row = tl.load(p_rows + i) if ROWS else i
     p_map = p_maps + row * C * S
@@ -218,12 +193,13 @@ def _shares(
 
 
 @triton.jit
-def _backward_kernel(
+def backward_kernel(
     p_maps, p_rows, p_weights, p_each, p_scale, p_attended_gradient, p_weights_gradient,
     p_query_gradient, p_slopes, p_pulls, threshold,
     C: tl.constexpr, S: tl.constexpr, K: tl.constexpr, BC: tl.constexpr, BS: tl.constexpr, LARGE: tl.constexpr,
     ROWS: tl.constexpr, COSINE: tl.constexpr, PRODUCT: tl.constexpr, SOFTMAX: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
+    """Gradients of map i's queries and scores; results as of ``chunked.Backward``."""
     i = tl.program_id(0).to(tl.int64)
     row = tl.load(p_rows + i) if ROWS else i
     p_map = p_maps + row * C * S
@@ -309,104 +285,3 @@ def _backward_kernel(
         tl.store(p_query_gradient + c, audio, mask=c < C)
         if K == 2:
             tl.store(p_query_gradient + C + c, target, mask=c < C)
-
-
-def forward(
-    maps: Tensor,
-    queries: Tensor,
-    rows: Tensor | None,
-    lengths: Tensor | None,
-    cosine: bool,
-    threshold: float,
-    combine: str,
-    normalize: str,
-    config: Config = DEFAULT,
-) -> Forward:
-    """As ``chunked.forward``."""
-    maps, queries = maps.contiguous(), queries.contiguous()
-    (n, k, c), m, s = queries.shape, len(maps if rows is None else rows), maps.shape[-1]
-    out = Forward(
-        queries.new_empty(m, c),
-        queries.new_empty(m, c),
-        queries.new_empty(m, s),
-        queries.new_empty(m, k, s),
-        queries.new_empty(m, s if cosine else 0),
-    )
-    if m:
-        _forward_kernel[(m,)](
-            maps,
-            queries,
-            maps if rows is None else rows.contiguous(),  # a pointer that is not read must still be one
-            maps if lengths is None else lengths.contiguous(),
-            *out,
-            torch.empty_like(out.each),  # the scores, which nobody needs later
-            n,
-            threshold,
-            shortest(maps.dtype),
-            LENGTHS=lengths is not None,
-            **_settings(c, s, k, rows, cosine, combine, normalize, config),
-        )
-    return out
-
-
-def backward(
-    maps: Tensor,
-    queries: Tensor,
-    rows: Tensor | None,
-    weights: Tensor,
-    each: Tensor,
-    scale: Tensor,
-    attended_gradient: Tensor,
-    weights_gradient: Tensor,
-    threshold: float,
-    combine: str,
-    normalize: str,
-    config: Config = DEFAULT,
-) -> Backward:
-    """As ``chunked.backward``."""
-    maps = maps.contiguous()
-    (m, k, s), c = each.shape, maps.shape[1]
-    out = Backward(queries.new_empty(m, k, c), torch.empty_like(each), torch.empty_like(weights))
-    if m:
-        _backward_kernel[(m,)](
-            maps,
-            maps if rows is None else rows.contiguous(),
-            weights,
-            each,
-            scale,
-            attended_gradient.contiguous(),
-            weights_gradient.contiguous(),
-            *out,
-            threshold,
-            **_settings(c, s, k, rows, scale.shape[-1] > 0, combine, normalize, config),
-        )
-    return out
-
-
-def _settings(
-    c: int,
-    s: int,
-    k: int,
-    rows: Tensor | None,
-    cosine: bool,
-    combine: str,
-    normalize: str,
-    config: Config,
-) -> dict[str, int | bool]:
-    """What both kernels are compiled for."""
-    cells = min(triton.next_power_of_2(s), config.cells)
-    channels = min(triton.next_power_of_2(c), max(1, config.tile // cells))
-    return {
-        "C": c,
-        "S": s,
-        "K": k,
-        "BC": channels,
-        "BS": cells,
-        "LARGE": c * s >= 2**31,
-        "ROWS": rows is not None,
-        "COSINE": cosine,
-        "PRODUCT": combine == "product",
-        "SOFTMAX": normalize == "softmax",
-        "STAGES": config.stages,
-        "num_warps": config.warps,
-    }

@@ -1,10 +1,8 @@
-"""Spatial grounding as an operation of torch, and the function that users call."""
+"""The function that users call: it checks, chooses and calls an implementation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -12,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avground.errors import ConfigError, ShapeError, check_choice, check_not_negative, check_positive
-from avground.ops.spatial_grounding import chunked
 from avground.ops.spatial_grounding.reference import (
     COMBINES,
     NORMALIZES,
@@ -24,6 +21,7 @@ from avground.ops.spatial_grounding.reference import (
     reference,
     unit_lengths,
 )
+from avground.ops.spatial_grounding.registered import ground
 from avground.ops.spatial_grounding.rows import MapRows, Maps, shortest
 from avground.shapes import check_shapes
 
@@ -99,7 +97,7 @@ def spatial_grounding(
     queries = torch.stack((audio,) if target is None else (audio, target), dim=-2)
     if similarity == "cosine":
         queries = queries / unit_lengths(queries, dim=-1, shortest=shortest(queries.dtype))
-    ground = fused if _runs_fused(impl, maps, queries) else reference
+    way = fused if _runs_fused(impl, maps, queries) else reference
     settings: dict[str, Any] = {
         "threshold": threshold,
         "combine": combine,
@@ -108,11 +106,11 @@ def spatial_grounding(
     }
     with _no_autocast(audio.device):
         if not several:
-            return ground(queries, maps[0], temperature, **settings)
+            return way(queries, maps[0], temperature, **settings)
         together = _together(maps)
         if together is not None:
-            return ground(queries, together, temperature, **settings)
-        found = [ground(queries, one, temperature, **settings) for one in maps]
+            return way(queries, together, temperature, **settings)
+        found = [way(queries, one, temperature, **settings) for one in maps]
         return GroundedCells(*(torch.stack(parts) for parts in zip(*found, strict=True)))
 
 
@@ -133,7 +131,7 @@ def fused(
     queries = queries.to(torch.promote_types(out, torch.float32))
     k, c = queries.shape[-2:]
     queries = queries / (temperature[:k, None] if isinstance(temperature, Tensor) else temperature)
-    mean, attended, weights, _, _ = _forward(
+    mean, attended, weights, _, _ = ground(
         maps,
         queries.reshape(-1, k, c),
         None if rows is None else rows.flatten(),
@@ -206,133 +204,3 @@ def _check_maps(audio: Tensor, maps: tuple[Maps, ...], target: Tensor | None) ->
         check_shapes(audio=(audio, "*b c"), visual=(one, "*b c h w"), **asked)
         if isinstance(one, MapRows):
             one.check()
-
-
-# ---- registration --------------------------------------------------------------------------------------------------
-
-
-def _implementation(maps: Tensor) -> ModuleType:
-    """What computes on the device of the maps."""
-    if maps.device.type == "cpu":
-        return chunked
-    return import_module("avground.ops.spatial_grounding.kernels")  # needs Triton, which is not everywhere
-
-
-@torch.library.custom_op("avground::spatial_grounding", mutates_args=())
-def _forward(
-    maps: Tensor,
-    queries: Tensor,
-    rows: Tensor | None,
-    lengths: Tensor | None,
-    cosine: bool,
-    threshold: float,
-    combine: str,
-    normalize: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """See ``chunked.forward``."""
-    found: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _implementation(maps).forward(
-        maps, queries, rows, lengths, cosine, threshold, combine, normalize
-    )
-    return found
-
-
-@torch.library.custom_op("avground::spatial_grounding_backward", mutates_args=())
-def _backward(
-    maps: Tensor,
-    queries: Tensor,
-    rows: Tensor | None,
-    weights: Tensor,
-    each: Tensor,
-    scale: Tensor,
-    attended_gradient: Tensor,
-    weights_gradient: Tensor,
-    threshold: float,
-    combine: str,
-    normalize: str,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See ``chunked.backward``."""
-    found: tuple[Tensor, Tensor, Tensor] = _implementation(maps).backward(
-        maps,
-        queries,
-        rows,
-        weights,
-        each,
-        scale,
-        attended_gradient,
-        weights_gradient,
-        threshold,
-        combine,
-        normalize,
-    )
-    return found
-
-
-@_forward.register_fake
-def _(
-    maps: Tensor, queries: Tensor, rows: Tensor | None, lengths: Tensor | None, cosine: bool, *_: Any
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    m, c, s = maps.shape[0] if rows is None else rows.shape[0], maps.shape[1], maps.shape[2]
-    shapes = ((m, c), (m, c), (m, s), (m, queries.shape[1], s), (m, s if cosine else 0))
-    mean, attended, weights, scores, scale = (queries.new_empty(shape) for shape in shapes)
-    return mean, attended, weights, scores, scale
-
-
-@_backward.register_fake
-def _(maps: Tensor, queries: Tensor, rows: Tensor | None, weights: Tensor, each: Tensor, *_: Any) -> Any:
-    m, k = each.shape[:2]
-    return queries.new_empty(m, k, maps.shape[1]), torch.empty_like(each), torch.empty_like(weights)
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    maps, queries, rows, _, _, *ctx.settings = inputs
-    _, _, weights, each, scale = output
-    ctx.save_for_backward(maps, queries, rows, weights, each, scale)
-
-
-def _differentiate(
-    ctx: Any, mean: Tensor, attended: Tensor, weights: Tensor, *_: Tensor
-) -> tuple[Tensor | None, Tensor | None, None, None, None, None, None, None]:
-    """Gradients of maps and queries, from those of the first three results."""
-    maps, queries, rows, cell_weights, each, scale = ctx.saved_tensors
-    of_queries, of_scores, pulls = _backward(
-        maps, queries, rows, cell_weights, each, scale, attended, weights, *ctx.settings
-    )
-    of_maps = None
-    if ctx.needs_input_grad[0]:
-        of_maps = _map_gradient(maps, queries, rows, cell_weights, scale, mean, attended, of_scores, pulls)
-    # Queries serve as many maps each as there are maps for every query.
-    served = of_queries.unflatten(0, (-1, len(queries))).sum(0) if len(queries) else torch.zeros_like(queries)
-    return of_maps, served, None, None, None, None, None, None
-
-
-def _map_gradient(
-    maps: Float[Tensor, "r c s"],
-    queries: Float[Tensor, "n k c"],
-    rows: Tensor | None,
-    weights: Float[Tensor, "m s"],
-    scale: Float[Tensor, "m s"],
-    mean: Float[Tensor, "m c"],
-    attended: Float[Tensor, "m c"],
-    of_scores: Float[Tensor, "m k s"],
-    pulls: Float[Tensor, "m s"],
-) -> Float[Tensor, "r c s"]:
-    """The gradient of the maps, for those that are not frozen; ``mean`` and ``attended`` are gradients."""
-    m, s = weights.shape
-    asked = queries.expand(m // max(1, len(queries)), *queries.shape).flatten(0, 1)
-    left = torch.cat((asked, attended[:, None]), dim=1)  # (m, k + 1, c)
-    right = torch.cat((of_scores, weights[:, None]), dim=1)  # (m, k + 1, s)
-    if scale.shape[-1]:
-        right = right * scale[:, None]
-    gradient = left.transpose(1, 2) @ right + mean[..., None] / s
-    if scale.shape[-1]:
-        # A cell's length stays 1: what would change it is taken out.
-        cells = (maps if rows is None else maps[rows]).to(asked.dtype)
-        scores = (asked @ cells) * scale[:, None]
-        along = ((of_scores * scores).sum(1) + weights * pulls) * scale.square()
-        gradient = gradient - along[:, None] * cells
-    if rows is not None:
-        gradient = torch.zeros_like(maps, dtype=gradient.dtype).index_add(0, rows, gradient)
-    return gradient.to(maps.dtype)
-
-
-_forward.register_autograd(_differentiate, setup_context=_save)

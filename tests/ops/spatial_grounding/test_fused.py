@@ -26,8 +26,8 @@ def device(request, monkeypatch):
     if CUDA:
         return "cuda"
     # By their full names, for the package's own is that of the function.
-    op, kernels = (import_module(f"avground.ops.spatial_grounding.{name}") for name in ("op", "kernels"))
-    monkeypatch.setattr(op, "_implementation", lambda maps: kernels)
+    registered, launch = (import_module(f"avground.ops.spatial_grounding.{name}") for name in ("registered", "launch"))
+    monkeypatch.setattr(registered, "_implementation", lambda maps: launch)
     return "cpu"
 
 

@@ -12,15 +12,15 @@ import sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from avground.ops.spatial_grounding import kernels
+from avground.ops.spatial_grounding import kernels, launch
 
 maps, combine, normalize, similarity, stages, c, s, cells = sys.argv[1:]
-config = kernels.Config(stages=int(stages), cells=int(cells))
-settings = kernels._settings(
+config = launch.Config(stages=int(stages), cells=int(cells))
+settings = launch.settings_of(
     int(c), int(s), 2, similarity, similarity == "cosine", combine, normalize, config
 )
 warps = settings.pop("num_warps")
-for kernel in (kernels._forward_kernel, kernels._backward_kernel):
+for kernel in (kernels.forward_kernel, kernels.backward_kernel):
     given = {**settings, "LENGTHS": False}
     pointers = {"p_maps": "*" + maps, "p_rows": "*i64"}
     signature, constants, aligned = {}, {}, {}

@@ -1,0 +1,49 @@
+"""When and in which order checkpoints are written."""
+
+import copy
+import time
+from pathlib import Path
+from typing import Any
+
+from avground.training.checkpoint import write_atomically
+
+LAST, BEST = "last.pt", "best.pt"
+
+_EPOCH_SECONDS = 15.0
+_STEP_SECONDS = 600.0
+
+
+class Saver:
+    """Writes the checkpoints of a run: not after every epoch where epochs take seconds, and the best one first.
+
+    A run that dies goes on from the last checkpoint written, whatever was kept back since; the best one on disk is
+    never younger than that.
+
+    Args:
+        output: Folder of the run.
+        writes: Whether this process does; only one of a run may.
+    """
+
+    def __init__(self, output: Path, writes: bool) -> None:
+        self.output, self.writes = output, writes
+        self._best: dict[str, Any] | None = None
+        self._written = time.monotonic()
+
+    def keep_best(self, content: dict[str, Any]) -> None:
+        """Remember the best weights so far until the next writing."""
+        self._best = copy.deepcopy(content) if self.writes else None
+
+    def due(self, within_epoch: bool) -> bool:
+        """Whether it is long enough since the last writing."""
+        return time.monotonic() - self._written > (_STEP_SECONDS if within_epoch else _EPOCH_SECONDS)
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Write the best weights, if there are new ones, and where the run is."""
+        self._written = time.monotonic()
+        if not self.writes:
+            return
+        # A run that dies between the two repeats what came since and finds the same best again.
+        if self._best is not None:
+            write_atomically(self.output / BEST, self._best)
+            self._best = None
+        write_atomically(self.output / LAST, content)

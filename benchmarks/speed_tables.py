@@ -159,6 +159,9 @@ def draw(result: dict[str, Any]) -> None:
         for way in ("published", "reference", "fused, rows of a bank"):
             times = [case["forward_backward"][way]["milliseconds"]["median"] for case in of_letter]
             axis.loglog([case[letter] for case in of_letter], times, marker="o", label=way)
+        values = [case[letter] for case in of_letter]
+        axis.set_xticks(values, [str(value) for value in values])
+        axis.minorticks_off()
         axis.set_xlabel(title)
     axes[0].set_ylabel("forward and backward, ms")
     axes[0].legend(frameon=False, fontsize="small")

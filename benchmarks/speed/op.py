@@ -66,7 +66,7 @@ def others(base: Size, device: torch.device, quick: bool) -> list[Size]:
     sizes = [replace(base, **{name: value}) for name, values in changes.items() for value in values]
     if on_gpu:  # large maps at the published batch do not fit beside what the baseline copies
         sizes = [replace(size, b=16) if size.side == 56 or size.t == 60 else size for size in sizes]
-    return sizes
+    return list(dict.fromkeys(sizes))
 
 
 def case(

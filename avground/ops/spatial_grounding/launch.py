@@ -51,8 +51,9 @@ def forward(
         queries.new_empty(m, k, s),
         queries.new_empty(m, s if cosine else 0),
     )
-    if m:
-        forward_kernel[(m,)](
+    with torch.cuda.device_of(maps):  # Triton launches where torch is, which need not be where the maps are
+        launch = forward_kernel[(m,)] if m else _nothing
+        launch(
             maps,
             queries,
             maps if rows is None else rows.contiguous(),  # a pointer that is not read must still be one
@@ -86,8 +87,9 @@ def backward(
     maps = maps.contiguous()
     (m, k, s), c = each.shape, maps.shape[1]
     out = Backward(queries.new_empty(m, k, c), torch.empty_like(each), torch.empty_like(weights))
-    if m:
-        backward_kernel[(m,)](
+    with torch.cuda.device_of(maps):
+        launch = backward_kernel[(m,)] if m else _nothing
+        launch(
             maps,
             maps if rows is None else rows.contiguous(),
             weights,
@@ -129,3 +131,7 @@ def settings_of(
         "STAGES": config.stages,
         "num_warps": config.warps,
     }
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """What is launched where there are no maps."""

@@ -202,5 +202,7 @@ def _check_maps(audio: Tensor, maps: tuple[Maps, ...], target: Tensor | None) ->
     asked: dict[str, Any] = {} if target is None else {"target": (target, "*b c")}
     for one in maps:
         check_shapes(audio=(audio, "*b c"), visual=(one, "*b c h w"), **asked)
+        if 0 in one.shape[-3:]:
+            raise ShapeError(f"visual: expected at least one channel and one cell, got {tuple(one.shape)}")
         if isinstance(one, MapRows):
             one.check()

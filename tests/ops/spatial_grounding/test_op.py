@@ -366,6 +366,8 @@ def test_inputs_are_left_as_they_were(name):
         ((5, 4), (5, 4, 6), (5, 4), "visual: expected (*b=(5,), c=4, h, w), got (5, 4, 6)"),
         ((5, 4), (2, 5, 4, 2, 3), None, "visual: expected (*b=(5,), c=4, h, w), got (2, 5, 4, 2, 3)"),
         ((), (4, 2, 3), None, "audio: expected (*b, c), got ()"),
+        ((5, 4), (5, 4, 0, 3), None, "visual: expected at least one channel and one cell, got (5, 4, 0, 3)"),
+        ((5, 0), (5, 0, 2, 3), None, "visual: expected at least one channel and one cell, got (5, 0, 2, 3)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_errors(audio, visual, target, expected):

@@ -21,6 +21,9 @@ _CACHE_BYTES = 2**21
 _FEW_BYTES = 2**24
 """Bytes of maps that need no copy."""
 
+_ROOM_BYTES = 2**20
+"""Bytes of squares at once."""
+
 _LARGE_MAP = 2**16
 """Bytes of a map that is worth a call of its own, which copies and converts at once."""
 
@@ -97,9 +100,8 @@ def backward(
     """Gradients of everything but the maps."""
     (n, k, c), (m, s), cosine = queries.shape, weights.shape, scale.shape[-1] > 0
     out = Backward(queries.new_empty(m, k, c), queries.new_empty(m, k, s), queries.new_empty(m, s))
-    attended_gradient = (
-        attended_gradient.contiguous()
-    )  # expanded, as that of a sum is, it would be multiplied row by row
+    # Expanded, as the gradient of a sum is, it would be multiplied row by row.
+    attended_gradient = attended_gradient.contiguous()
     for part, _, cells in _parts(maps, rows, m, n, queries.dtype):
         pulls = torch.bmm(attended_gradient[part, None], cells, out=out.pulls[part, None])[:, 0]
         if cosine:
@@ -140,8 +142,13 @@ def slopes_of(
 
 def lengths_of(cells: Float[Tensor, "m c s"], dtype: torch.dtype) -> Float[Tensor, "m s"]:
     """Lengths of cells, which were of type ``dtype`` before; see ``reference.unit_lengths``."""
-    lengths: Tensor = (cells * cells).sum(1).sqrt()
-    return lengths.masked_fill_(lengths < shortest(dtype), 1)
+    m, c, s = cells.shape
+    # Squares of few maps at a time: the system hands out a large piece of memory page by page, which takes longer.
+    few = max(1, _ROOM_BYTES // (c * s * cells.element_size()))
+    room, out = cells.new_empty(min(m, few), c, s), cells.new_empty(m, s)
+    for some, sums in zip(cells.split(few), out.split(few), strict=True):
+        torch.sum(torch.mul(some, some, out=room[: len(some)]), 1, out=sums)
+    return out.sqrt_().masked_fill_(out < shortest(dtype), 1)
 
 
 def cell_lengths(maps: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:

@@ -36,7 +36,10 @@ def check_shapes(**arguments: tuple[HasShape, str]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     leading: dict[str, tuple[int, ...]] = {}
     for name, (tensor, expected) in arguments.items():
-        known = {letter: f"{letter}={size}" for letter, size in (*sizes.items(), *leading.items())}
+        known = {
+            **sizes,
+            **leading,
+        }  # before this argument; written out only in an error: compilers fix what is printed
         letters = expected.split()
         shape = tuple(tensor.shape)
         star = next((i for i, letter in enumerate(letters) if letter.startswith("*")), None)
@@ -51,6 +54,6 @@ def check_shapes(**arguments: tuple[HasShape, str]) -> dict[str, int]:
             wanted = int(letter) if letter.isdigit() else sizes.setdefault(letter, size)
             fits = fits and wanted == size
         if not fits:
-            described = ", ".join(known.get(letter, letter) for letter in letters)
+            described = ", ".join(f"{x}={known[x]}" if x in known else x for x in letters)
             raise ShapeError(f"{name}: expected ({described}), got {shape}")
     return sizes

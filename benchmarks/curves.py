@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from common import ROOT, Job, environment, paired, run_jobs, summary, write_result
 
+GRAPH = "on" if torch.cuda.is_available() else "off"
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": ("--precision", "32-true", "--features-on", "disk", "--graph", "off"),
-    "device": ("--precision", "32-true", "--features-on", "device", "--graph", "auto"),
-    "fast": ("--precision", "bf16-mixed", "--features-on", "device", "--graph", "auto"),
+    "device": ("--precision", "32-true", "--features-on", "device", "--graph", GRAPH),
+    "fast": ("--precision", "bf16-mixed", "--features-on", "device", "--graph", GRAPH),
 }
 
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
@@ -174,7 +175,7 @@ class FromHost:
 
     def __init__(self, bank: Bank, device: torch.device) -> None:
         self.bank, self.device = bank, device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = _copy_stream(device) if device.type == "cuda" else None
 
     def batches(self, dataset: MusicAVQA, batches: Sequence[Sequence[int]]) -> Iterator[Ready]:
         """See :class:`Source`."""
@@ -198,6 +199,12 @@ class FromHost:
             pinned = [_gather(value, pin=True) for value in batch]
             moved = [None if value is None else value.to(self.device, non_blocking=True) for value in pinned]
             return Batch(*moved), self._stream.record_event()  # type: ignore[arg-type]
+
+
+@cache
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    """One stream for all copies to a device: what a stream has freed is kept for that stream."""
+    return torch.cuda.Stream(device)
 
 
 def find_source(bank: Bank | None, dataset: MusicAVQA, fabric: Fabric, workers: int) -> Source:

@@ -1,6 +1,7 @@
 """A training step that is recorded once, as a CUDA graph, and replayed: one launch in place of hundreds."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -31,7 +32,13 @@ def seeded(compute: Callable[[Samples], None]) -> Take:
 
 
 class Recorder(Protocol):
-    """What can record work on a device."""
+    """What can record work on a device.
+
+    Attributes:
+        failed: Whether a recording failed: it is not tried again.
+    """
+
+    failed: bool
 
     def warm_up(self, step: Callable[[], None]) -> None:
         """Do a step where steps will be recorded."""
@@ -47,7 +54,7 @@ class CudaRecorder:
     """Records CUDA graphs; warming up and recording share a stream, so that gradients are summed on it in both."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device, self.stream = device, torch.cuda.Stream(device)
+        self.device, self.stream, self.failed = device, torch.cuda.Stream(device), False
 
     def warm_up(self, step: Callable[[], None]) -> None:
         """See :class:`Recorder`."""
@@ -59,15 +66,24 @@ class CudaRecorder:
 
     def record(self, step: Callable[[], None]) -> Callable[[], None]:
         """See :class:`Recorder`."""
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self.stream):
-            step()
-        return graph.replay
+        self.graph = torch.cuda.CUDAGraph()
+        current = torch.cuda.current_stream(self.device)
+        try:
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                step()
+        finally:
+            torch.cuda.set_stream(current)  # a recording that fails leaves its own stream behind
+        return self.graph.replay
 
     def recover(self) -> None:
-        """See :class:`Recorder`: the random state of the device may still count as being recorded."""
+        """See :class:`Recorder`: memory and random state of the device may still count as being recorded."""
+        index = self.device.index or 0
+        with suppress(
+            Exception
+        ):  # torch before 2.12 does not do it where ending a recording fails; after, it complains
+            torch._C._cuda_endAllocateToPool(index, self.graph.pool())
         fresh: Any = torch.Generator(self.device)
-        torch.cuda.default_generators[self.device.index or 0].graphsafe_set_state(fresh.graphsafe_get_state())
+        torch.cuda.default_generators[index].graphsafe_set_state(fresh.graphsafe_get_state())
 
 
 class GraphedStep:
@@ -96,7 +112,6 @@ class GraphedStep:
     ) -> None:
         self.compute, self.size, self.recorder, self.clear, self.required = compute, size, recorder, clear, required
         self._done = 0
-        self._failed = False
         self._static: Picked | None = None
         self._replay: Callable[[], None] | None = None
 
@@ -110,10 +125,10 @@ class GraphedStep:
             ConfigError: if the step cannot be recorded, and must be.
         """
         full = samples if isinstance(samples, Picked) and len(samples) == self.size else None
-        if full and self._done == WARM_UP and self._replay is None and not self._failed:
+        if full and self._done == WARM_UP and self._replay is None and not self.recorder.failed:
             self._record(full)
         torch.manual_seed(seed)
-        if full is None or self._failed:
+        if full is None or self.recorder.failed:
             self.compute(samples)
         elif self._replay is None or self._static is None:
             self.recorder.warm_up(partial(self.compute, full))
@@ -127,10 +142,11 @@ class GraphedStep:
         try:
             self._replay = self.recorder.record(partial(self.compute, self._static))
         except Exception as error:  # Whatever a model does may be what a graph cannot hold, and each has its own error.
+            cause = error.__context__ or error  # ending a recording that failed fails too
             if self.required:
-                raise ConfigError(f"graph='on': expected a step that can be recorded, got: {line(error)}") from error
-            print(f"graph   off: the step cannot be recorded: {line(error)}", flush=True)
-            self._failed = True
+                raise ConfigError(f"graph='on': expected a step that can be recorded, got: {line(cause)}") from error
+            print(f"graph   off: the step cannot be recorded: {line(cause)}", flush=True)
+            self.recorder.failed = True
             self.clear()
             self.recorder.recover()
 

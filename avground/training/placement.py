@@ -10,6 +10,7 @@ from avground.data.bank import bank_bytes
 from avground.data.memory import available_memory
 from avground.errors import ConfigError
 from avground.models import GroundingNetwork, Network
+from avground.training.evaluate import reduce
 from avground.training.run import Run
 from avground.training.splits import Splits
 
@@ -47,10 +48,12 @@ def place_features(run: Run, splits: Splits, model: Network, fabric: Fabric) -> 
     video_ids, audio_ids = splits.videos
     needed = bank_bytes(splits.features, video_ids, audio_ids=audio_ids, lengths=lengths)
     rooms = _rooms(run, fabric)
-    for place, room in enumerate(rooms):
-        if needed <= room.usable:
-            more = f"; more than {rooms[0]}" if place else ""
-            return Placement(room.device, lengths, f"{size(needed)} ({precision}) on {room}{more}")
+    first = next((place for place, room in enumerate(rooms) if needed <= room.usable), len(rooms))
+    # Processes may find more or less free; all go where all have room.
+    place = first if fabric.world_size == 1 else int(reduce(fabric, torch.tensor(first, device=fabric.device), "max"))
+    if place < len(rooms):
+        more = f"; more than {rooms[0]}" if place else ""
+        return Placement(rooms[place].device, lengths, f"{size(needed)} ({precision}) on {rooms[place]}{more}")
     short = " and ".join(map(str, rooms))
     if run.features_on != "auto":
         raise ConfigError(f"features_on={run.features_on!r}: expected room for {size(needed)} of features, got {short}")

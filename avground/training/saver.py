@@ -16,8 +16,7 @@ _STEP_SECONDS = 600.0
 class Saver:
     """Writes the checkpoints of a run: not after every epoch where epochs take seconds, and the best one first.
 
-    A run that dies goes on from the last checkpoint written, whatever was kept back since; the best one on disk is
-    never younger than that.
+    A run that dies goes on from the last checkpoint written, whatever was kept back since.
 
     Args:
         output: Folder of the run.

@@ -15,7 +15,7 @@ from avground.ops import MapRows, cell_lengths
 from avground.training import Objective
 from avground.training.graph import CudaRecorder
 from avground.training.optimizer import make_adam
-from speed.timing import Effort, check_agreement, compare
+from speed.timing import Effort, check_agreement, compare, peak
 
 Step = Callable[[], None]
 
@@ -25,12 +25,16 @@ def run(device: torch.device, effort: Effort) -> dict[str, Any]:
     b, t, c, side = (2, 3, 512, 4) if effort.quick else (16 if device.type == "cpu" else 64, 10, 512, 14)
     batch = make_batch(b, t, c, side, device)
     deviation = check(batch)
+    if device.type == "cuda":
+        check_recorded(batch, device)
     steps = {**published_steps(batch, device, effort.quick), **our_steps(batch, device)}
     found = compare(steps, device, effort)
-    baseline = found["published"]
-    for entry in found.values():
-        entry["faster"] = baseline["milliseconds"]["median"] / entry["milliseconds"]["median"]
-        entry["memory_share"] = entry["peak_megabytes"] / baseline["peak_megabytes"]
+    for name, entry in found.items():
+        precision = "published, bf16" if name.endswith("bf16") else "published"
+        for against, key in (("published", ""), (precision, "_same_precision")):
+            baseline = found[against]
+            entry[f"faster{key}"] = baseline["milliseconds"]["median"] / entry["milliseconds"]["median"]
+            entry[f"memory_share{key}"] = entry["peak_megabytes"] / baseline["peak_megabytes"]
     return {
         "b": b,
         "t": t,
@@ -71,7 +75,7 @@ def in_bank(batch: Batch, dtype: torch.dtype) -> Batch:
 
 
 def check(batch: Batch) -> float:
-    """Make sure that the published network and ours with its arithmetic return the same from the same weights."""
+    """Make sure that the published network and ours return the same from the same weights, and rows what maps do."""
     torch.manual_seed(0)
     network = published.PublishedTJSTG().to(batch.audio.device).eval()
     ours = from_official({name: value.cpu() for name, value in network.state_dict().items()}, "tjstg")
@@ -84,7 +88,17 @@ def check(batch: Batch) -> float:
             out = ours(given.audio, given.visual, given.question, given.negative)
             assert out.match_logits is not None
             found[name] = [out.answer_logits, out.match_logits.flatten(0, 2)]
-    return check_agreement(found, expected, 1e-3)
+    deviation = check_agreement(found, expected, 1e-3)
+    for name in ("tjstg", "tjstg_sharp", "avst"):
+        torch.manual_seed(0)
+        model = MODELS[name]().to(batch.audio.device).eval()
+        with torch.no_grad():
+            one, other = (
+                model(given.audio, given.visual, given.question, given.negative)
+                for given in (batch, in_bank(batch, torch.float32))
+            )
+        check_agreement({name: [other.answer_logits, other.cell_weights]}, [one.answer_logits, one.cell_weights], 1e-3)
+    return deviation
 
 
 def published_steps(batch: Batch, device: torch.device, quick: bool) -> dict[str, Step]:
@@ -113,21 +127,43 @@ def published_steps(batch: Batch, device: torch.device, quick: bool) -> dict[str
 
 def our_steps(batch: Batch, device: torch.device) -> dict[str, Step]:
     """Ours with the published arithmetic, the paper's, and the sharp model; as tensors and as rows of a bank."""
-    cuda = device.type == "cuda"
-    named = in_bank(batch, torch.bfloat16 if cuda else torch.float32)
     released = Objective(divergence="released")
     steps = {"released arithmetic": take(tjstg_released(), released, batch, device)}
     for name in ("tjstg", "tjstg_sharp", "avst"):
-        objective = OBJECTIVES_OF.get(name, Objective())
-        steps[name] = take(MODELS[name](), objective, batch, device)
-        steps[f"{name}, rows of a bank"] = take(MODELS[name](), objective, named, device, half=cuda)
-        if cuda:
-            model = MODELS[name]()
-            steps[f"{name}, recorded"] = take(model, objective, named, device, half=True, recorded=True)
+        steps[name] = ours(name, batch, device)
+        steps[f"{name}, rows of a bank"] = ours(name, in_bank(batch, torch.float32), device)
+        if device.type == "cuda":
+            half = in_bank(batch, torch.bfloat16)
+            steps[f"{name}, recorded"] = ours(name, in_bank(batch, torch.float32), device, recorded=True)
+            steps[f"{name}, rows of a bank, bf16"] = ours(name, half, device, half=True)
+            steps[f"{name}, recorded, bf16"] = ours(name, half, device, half=True, recorded=True)
     return steps
 
 
-OBJECTIVES_OF = {name: Objective(**values) for name, values in OBJECTIVES.items()}
+def ours(name: str, batch: Batch, device: torch.device, *, half: bool = False, recorded: bool = False) -> Step:
+    """A step of one of our models, from the same weights every time."""
+    torch.manual_seed(0)
+    return take(MODELS[name](), Objective(**OBJECTIVES[name]), batch, device, half=half, recorded=recorded)
+
+
+class Recorded:
+    """A recorded step; ``peak_megabytes`` is what the step held when it was done the first time.
+
+    Args:
+        step: Does a step.
+        device: A CUDA device.
+    """
+
+    def __init__(self, step: Step, device: torch.device) -> None:
+        recorder = CudaRecorder(device)
+        recorder.warm_up(step)
+        self.peak_megabytes = peak(lambda: recorder.warm_up(step), device)
+        recorder.warm_up(step)
+        self._replay = recorder.record(step)
+
+    def __call__(self) -> None:
+        """Replay it."""
+        self._replay()
 
 
 def take(
@@ -138,30 +174,50 @@ def take(
     *,
     half: bool = False,
     recorded: bool = False,
+    losses: Tensor | None = None,
 ) -> Step:
-    """A step as the training loop takes it: losses, gradients and Adam."""
+    """A step as the training loop takes it: losses, gradients and Adam; ``losses`` takes the last one."""
     network = network.to(device).train()
     optimizer = make_adam(network.parameters(), 2e-4, device, capturable=recorded)
     negative = batch.negative if objective.needs_negatives else None
-    total = torch.zeros((), device=device)
+    last = torch.zeros((), device=device) if losses is None else losses
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             out = network(batch.audio, batch.visual, batch.question, negative)
-            losses = objective(out, batch.answer)
-        losses["total"].backward()
+            found = objective(out, batch.answer)
+        found["total"].backward()
         optimizer.step()
         optimizer.zero_grad()
-        total.add_(losses["total"].detach())
+        last.copy_(found["total"].detach())
         if device.type == "cpu":
-            losses["total"].item()
+            last.item()
 
-    if not recorded:
-        return step
-    recorder = CudaRecorder(device)
-    for _ in range(3):
-        recorder.warm_up(step)
-    return recorder.record(step)
+    return Recorded(step, device) if recorded else step
+
+
+def check_recorded(batch: Batch, device: torch.device) -> None:
+    """Make sure that replayed steps learn what the same steps learn one by one.
+
+    Raises:
+        SystemExit: names both losses after eight steps.
+    """
+    found = []
+    for recorded in (False, True):
+        torch.manual_seed(0)
+        losses = torch.zeros((), device=device)
+        network = MODELS["tjstg"]()
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # so that both draw nothing
+        step = take(
+            network, Objective(), in_bank(batch, torch.bfloat16), device, half=True, recorded=recorded, losses=losses
+        )
+        for _ in range(5 if recorded else 8):  # three were taken to record it
+            step()
+        found.append(float(losses))
+    if not abs(found[0] - found[1]) <= 1e-2 * abs(found[0]):
+        raise SystemExit(f"recorded: expected a loss of {found[0]:.4f} after eight steps, got {found[1]:.4f}")
 
 
 def recurrent_share(batch: Batch, device: torch.device, effort: Effort) -> dict[str, Any]:

@@ -18,7 +18,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "paper": {},
     "sharp": {"normalize": "sum", "threshold": 0.0, "similarity": "cosine", "temperature": 0.1},
 }
-TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 6e-2}
+TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 2e-2}
+UNCUT = {"threshold": 0.0}
+"""At a published threshold many cells lie within rounding of it, and gradients of two right ways differ by whole cells:
+they are compared without one, the outputs with it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def run(device: torch.device, effort: Effort) -> dict[str, Any]:
     bandwidth = copy_bandwidth(device, effort.quick)
     cases = [case(base, setting, device, effort, bandwidth) for setting in SETTINGS]
     if device.type == "cuda":
-        cases += [case(replace(base, dtype=dtype), "released", device, effort, bandwidth) for dtype in TOLERANCE]
+        others_of = [dtype for dtype in TOLERANCE if dtype != base.dtype]
+        cases += [case(replace(base, dtype=dtype), "released", device, effort, bandwidth) for dtype in others_of]
     cases += [
         case(size, "released", device, effort, bandwidth, compiled=False) for size in others(base, device, effort.quick)
     ]
@@ -77,18 +81,24 @@ def case(
     dtype = getattr(torch, size.dtype)
     n = size.b * size.t
     bank = torch.relu(torch.randn(2 * n, size.c, size.side, size.side, device=device)).to(dtype)
-    audio, target = (torch.randn(size.b, size.t, size.c, device=device).to(dtype) for _ in range(2))
-    queries = [audio.requires_grad_(), target.requires_grad_()]
+    # Scores of dot products of this size are about 1, as trained ones: larger ones round to other numbers in half.
+    drawn = (size.c**-0.5 * torch.randn(size.b, size.t, size.c, device=device) for _ in range(2))
+    queries = [query.to(dtype).requires_grad_() for query in drawn]
     pull = torch.randn(2, size.b, size.t, size.c, device=device).to(dtype)
     ways = make_ways(bank, queries, size, SETTINGS[setting], published_too=setting == "released", compiled=compiled)
 
     def backward(way: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
         return torch.autograd.grad(way()[1], queries, pull)
 
+    uncut = {**SETTINGS[setting], **UNCUT}
+    same = make_ways(bank, queries, size, uncut, published_too=setting == "released", compiled=compiled)
     exact = exact_results(bank, queries, size, SETTINGS[setting], pull)
-    results = {name: (*(part.detach() for part in way()), *backward(way)) for name, way in ways.items()}
-    deviation = check_agreement(results, exact, TOLERANCE[size.dtype])
-    del results, exact
+    results = {name: [part.detach() for part in way()] for name, way in ways.items()}
+    deviation = check_agreement(results, exact[:2], TOLERANCE[size.dtype])
+    exact = exact_results(bank, queries, size, uncut, pull)
+    gradients = {name: backward(way) for name, way in same.items()}
+    deviation = max(deviation, check_agreement(gradients, exact[2:], TOLERANCE[size.dtype]))
+    del results, gradients, exact, same
     with torch.no_grad():
         forward = compare(ways, device, effort)
     both = compare({name: partial(backward, way) for name, way in ways.items()}, device, effort)
@@ -119,7 +129,7 @@ def make_ways(
 
     def as_published() -> tuple[Tensor, Tensor]:
         asked = [query.flatten(0, 1) for query in queries]
-        found = [published.grounding(asked[0], one.flatten(0, 1), asked[1]) for one in pair]
+        found = [published.grounding(asked[0], one.flatten(0, 1), asked[1], setting["threshold"]) for one in pair]
         mean, attended = (torch.stack([parts[i] for parts in found]).unflatten(1, (size.b, size.t)) for i in (0, 1))
         return mean, attended
 

@@ -41,7 +41,8 @@ def compare(runs: Mapping[str, Run], device: torch.device, effort: Effort) -> di
 
     Returns:
         For each way ``milliseconds``: the median, the first and the last quartile, and the least; and
-        ``peak_megabytes``, the most memory it held beyond what was there before.
+        ``peak_megabytes``, the most memory it held beyond what was there before (of a recorded step, which holds its
+        memory for good, what the step held before it was recorded).
     """
     flush = torch.empty(2**28, dtype=torch.int8, device=device) if device.type == "cuda" else None
     for run in runs.values():
@@ -51,8 +52,9 @@ def compare(runs: Mapping[str, Run], device: torch.device, effort: Effort) -> di
     for _ in range(effort.repeats):
         for name, run in runs.items():
             seconds[name].append(_time(run, device, flush))
+    peaks = {name: getattr(run, "peak_megabytes", None) or peak(run, device) for name, run in runs.items()}
     return {
-        name: {"milliseconds": spread([1e3 * value for value in times]), "peak_megabytes": peak(runs[name], device)}
+        name: {"milliseconds": spread([1e3 * value for value in times]), "peak_megabytes": peaks[name]}
         for name, times in seconds.items()
     }
 

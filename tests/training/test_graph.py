@@ -24,7 +24,8 @@ class Replaying:
     """Stands in for CUDA: a recorded step is done when it is replayed, with what its memory then holds."""
 
     def __init__(self, fails=False):
-        self.fails, self.warmed, self.recorded, self.replayed, self.recovered = fails, 0, 0, 0, 0
+        self.fails, self.failed = fails, False
+        self.warmed, self.recorded, self.replayed, self.recovered = 0, 0, 0, 0
 
     def warm_up(self, step):
         self.warmed += 1

@@ -25,7 +25,7 @@ def place(make_run, splits, monkeypatch):
         if cuda is not None:
             monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: [int(part * needed) for part in cuda])
         device = CPU if cuda is None else torch.device("cuda", 0)
-        return place_features(run, splits, built, SimpleNamespace(device=device))
+        return place_features(run, splits, built, SimpleNamespace(device=device, world_size=1))
 
     return decide
 

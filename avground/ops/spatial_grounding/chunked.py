@@ -24,9 +24,6 @@ _FEW_BYTES = 2**24
 _ROOM_BYTES = 2**20
 """Bytes of squares at once."""
 
-_LARGE_MAP = 2**16
-"""Bytes of a map that is worth a call of its own, which copies and converts at once."""
-
 
 class Forward(NamedTuple):
     """What a forward pass returns: m maps of s cells and c channels, k queries.
@@ -129,10 +126,10 @@ def slopes_of(
     audio, target = each.unbind(1)
     if combine == "product":
         share = inner if normalize == "sum" else inner * audio * target
-        shares = (share * (target >= threshold))[:, None]
+        shares = (share * ~(target < threshold))[:, None]
     else:
         value = audio + target
-        kept = value >= threshold
+        kept = ~(value < threshold)
         if normalize == "sum":
             total = (value * kept).sum(-1, keepdim=True)
             inner = level / total.masked_fill(total == 0, 1)
@@ -144,13 +141,14 @@ def lengths_of(cells: Float[Tensor, "m c s"], dtype: torch.dtype) -> Float[Tenso
     """Lengths of cells, which were of type ``dtype`` before; see ``reference.unit_lengths``."""
     m, c, s = cells.shape
     # Squares of few maps at a time: the system hands out a large piece of memory page by page, which takes longer.
-    few = max(1, _ROOM_BYTES // (c * s * cells.element_size()))
+    few = max(1, _ROOM_BYTES // (c * s * cells.element_size()) if cells.device.type == "cpu" else m)
     room, out = cells.new_empty(min(m, few), c, s), cells.new_empty(m, s)
     for some, sums in zip(cells.split(few), out.split(few), strict=True):
         torch.sum(torch.mul(some, some, out=room[: len(some)]), 1, out=sums)
     return out.sqrt_().masked_fill_(out < shortest(dtype), 1)
 
 
+@torch.no_grad()
 def cell_lengths(maps: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:
     """Euclidean length of every cell, in float32 at least, with 1 for a cell too short to have a direction.
 
@@ -184,9 +182,8 @@ def _parts(
                 cells = maps[part]
             elif rows is None:
                 cells.copy_(maps[part])
-            elif bytes_of_map >= _LARGE_MAP:
-                for cell_map, row in zip(cells, rows[part].tolist(), strict=True):
-                    cell_map.copy_(maps[row])
+            elif maps.dtype == dtype:
+                torch.index_select(maps, 0, rows[part], out=cells)
             else:
                 cells.copy_(maps[rows[part]])
             yield part, slice(start, end), cells

@@ -114,7 +114,7 @@ def forward_kernel(
             score_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
             score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
             value, judged = _combine(tl.exp(score_audio), tl.exp(score_target), PRODUCT)
-            kept = m_s & (judged >= threshold)
+            kept = m_s & ~(judged < threshold)  # what is not a number is kept, and seen
             if SOFTMAX:  # of numbers from 0 to 2: nothing can overflow
                 total += tl.sum(tl.where(m_s, tl.exp(tl.where(kept, value, 0.0)), 0.0), axis=0)
             elif PRODUCT:  # in logarithms, where no product underflows
@@ -132,7 +132,7 @@ def forward_kernel(
             score_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
             score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
             value, judged = _combine(tl.exp(score_audio), tl.exp(score_target), PRODUCT)
-            kept = m_s & (judged >= threshold)
+            kept = m_s & ~(judged < threshold)  # what is not a number is kept, and seen
             if SOFTMAX:
                 value = tl.exp(tl.where(kept, value, 0.0))
             elif PRODUCT:
@@ -180,7 +180,7 @@ def _shares(
         share *= weight
     else:
         share /= total
-    share = tl.where(m_s & (judged >= threshold), share, 0.0)
+    share = tl.where(m_s & ~(judged < threshold), share, 0.0)
     if PRODUCT:
         if SOFTMAX:
             share *= value
@@ -245,7 +245,7 @@ def backward_kernel(
                 s = start + tl.arange(0, BS)
                 audio = tl.load(p_each + s, mask=s < S, other=0.0)
                 value, judged = _combine(audio, tl.load(p_each + S + s, mask=s < S, other=0.0), PRODUCT)
-                total += tl.sum(tl.where((s < S) & (judged >= threshold), value, 0.0), axis=0)
+                total += tl.sum(tl.where((s < S) & ~(judged < threshold), value, 0.0), axis=0)
             total = tl.where(total == 0.0, 1.0, total)
         sum_audio = 0.0
         sum_target = 0.0

@@ -86,15 +86,15 @@ def backward(
     """As ``chunked.backward``."""
     maps = maps.contiguous()
     (m, k, s), c = each.shape, maps.shape[1]
-    out = Backward(queries.new_empty(m, k, c), torch.empty_like(each), torch.empty_like(weights))
+    out = Backward(queries.new_empty(m, k, c), queries.new_empty(m, k, s), queries.new_empty(m, s))
     with torch.cuda.device_of(maps):
         launch = backward_kernel[(m,)] if m else _nothing
         launch(
             maps,
             maps if rows is None else rows.contiguous(),
-            weights,
-            each,
-            scale,
+            weights.contiguous(),
+            each.contiguous(),
+            scale.contiguous(),
             attended_gradient.contiguous(),
             weights_gradient.contiguous(),
             *out,

@@ -1,7 +1,8 @@
 """The function that users call: it checks, chooses and calls an implementation."""
 
+import os
+import shutil
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -27,6 +28,10 @@ from avground.shapes import check_shapes
 
 Impl = Literal["auto", "fused", "reference"]
 IMPLS: tuple[Impl, ...] = ("auto", "fused", "reference")
+
+# Triton compiles what launches a kernel with the system's C compiler.
+_C_COMPILER = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+_TRITON_RUNS = find_spec("triton") is not None and bool(_C_COMPILER)
 
 
 def spatial_grounding(
@@ -130,7 +135,7 @@ def fused(
     out = torch.promote_types(queries.dtype, maps.dtype)
     queries = queries.to(torch.promote_types(out, torch.float32))
     k, c = queries.shape[-2:]
-    queries = queries / (temperature[:k, None] if isinstance(temperature, Tensor) else temperature)
+    queries = queries / (temperature[:k, None].to(queries.dtype) if isinstance(temperature, Tensor) else temperature)
     mean, attended, weights, _, _ = ground(
         maps,
         queries.reshape(-1, k, c),
@@ -154,12 +159,7 @@ def fused_runs_on(device: torch.device, *dtypes: torch.dtype) -> bool:
     if device.type == "cpu":
         return all(dtype.is_floating_point for dtype in dtypes)
     halves_and_singles = {torch.float16, torch.bfloat16, torch.float32}
-    return device.type == "cuda" and set(dtypes) <= halves_and_singles and _has_triton()
-
-
-@cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+    return device.type == "cuda" and set(dtypes) <= halves_and_singles and _TRITON_RUNS
 
 
 def _runs_fused(impl: Impl, maps: tuple[Maps, ...], queries: Tensor) -> bool:
@@ -169,7 +169,7 @@ def _runs_fused(impl: Impl, maps: tuple[Maps, ...], queries: Tensor) -> bool:
     runs = fused_runs_on(maps[0].device, *dtypes)
     if impl == "fused" and not runs:
         raise ConfigError(
-            "impl='fused': expected the CPU, or a CUDA device with Triton and no double precision, got "
+            "impl='fused': expected the CPU, or a CUDA device with Triton, a C compiler and no double precision, got "
             f"{maps[0].device.type} and {', '.join(str(dtype) for dtype in dtypes)}: use 'auto' or 'reference'"
         )
     return runs

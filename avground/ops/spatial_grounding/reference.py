@@ -73,7 +73,7 @@ def weigh(
         return each[..., 0, :]
     audio, target = each.unbind(-2)
     value = audio * target if combine == "product" else audio + target
-    kept = (target if combine == "product" else value) >= threshold
+    kept = ~((target if combine == "product" else value) < threshold)  # what is not a number is kept, and seen
     if normalize == "softmax":
         return (value * kept).softmax(-1)
     if combine == "sum":

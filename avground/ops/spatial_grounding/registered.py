@@ -80,7 +80,8 @@ def _(
 @_backward.register_fake
 def _(maps: Tensor, queries: Tensor, rows: Tensor | None, weights: Tensor, each: Tensor, *_: Any) -> Any:
     m, k = each.shape[:2]
-    return queries.new_empty(m, k, maps.shape[1]), torch.empty_like(each), torch.empty_like(weights)
+    s = maps.shape[2]
+    return queries.new_empty(m, k, maps.shape[1]), queries.new_empty(m, k, s), queries.new_empty(m, s)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -101,7 +102,8 @@ def _differentiate(
     if ctx.needs_input_grad[0]:
         of_maps = _map_gradient(maps, queries, rows, cell_weights, scale, mean, attended, of_scores, pulls)
     # Queries serve as many maps each as there are maps for every query.
-    served = of_queries.unflatten(0, (-1, len(queries))).sum(0) if len(queries) else torch.zeros_like(queries)
+    n = queries.shape[0]  # the length of a tensor would be a constant to the compiler
+    served = of_queries.unflatten(0, (-1, n)).sum(0) if n else torch.zeros_like(queries)
     return of_maps, served, None, None, None, None, None, None
 
 
@@ -118,7 +120,8 @@ def _map_gradient(
 ) -> Float[Tensor, "r c s"]:
     """The gradient of the maps, for those that are not frozen; ``mean`` and ``attended`` are gradients."""
     m, s = weights.shape
-    asked = queries.expand(m // max(1, len(queries)), *queries.shape).flatten(0, 1)
+    n = queries.shape[0]
+    asked = queries.expand(m // n if n else 0, *queries.shape).flatten(0, 1)
     left = torch.cat((asked, attended[:, None]), dim=1)  # (m, k + 1, c)
     right = torch.cat((of_scores, weights[:, None]), dim=1)  # (m, k + 1, s)
     if scale.shape[-1]:

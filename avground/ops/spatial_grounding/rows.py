@@ -51,12 +51,16 @@ class MapRows(NamedTuple):
         """Check types and, where it costs nothing, that there are such rows.
 
         Raises:
-            ShapeError: if rows are not int64, or ``lengths`` does not fit ``values``; on the CPU also for a row that
+            ShapeError: if rows are not int64, parts lie on different devices, or ``lengths`` does not fit ``values``;
+                on the CPU also for a row that
                 the bank does not have.
         """
         check_shapes(values=(self.values, "r c h w"))
         if self.rows.dtype != torch.int64:
             raise ShapeError(f"rows: expected int64, got {self.rows.dtype}")
+        devices = [str(part.device) for part in self if part is not None]
+        if len(set(devices)) > 1:
+            raise ShapeError(f"rows: expected values, rows and lengths on one device, got {', '.join(devices)}")
         if self.lengths is not None:
             r, _, h, w = self.values.shape
             check_shapes(lengths=(self.lengths, f"{r} {h} {w}"))

@@ -4,6 +4,7 @@ from importlib import import_module
 
 import pytest
 import torch
+import torch._dynamo.testing
 from torch.testing import assert_close
 
 from avground.data.memory import available_memory
@@ -23,6 +24,7 @@ def device(request, monkeypatch):
     """Where maps lie so that the implementation is used; without a GPU Triton's interpreter runs its kernels."""
     if request.param == "chunked":
         return "cpu"
+    pytest.importorskip("triton", reason="needs Triton")
     if CUDA:
         return "cuda"
     # By their full names, for the package's own is that of the function.
@@ -207,12 +209,16 @@ def test_compiles_as_one_graph_for_any_size(device):
         return grounded.attended.sum() + grounded.weights.square().sum()
 
     torch._dynamo.reset()
-    compiled = torch.compile(ground, backend="aot_eager", fullgraph=True, dynamic=True)
-    for leading, c, h, w in (((3,), 8, 2, 3), ((5,), 8, 4, 3), ((4,), 6, 3, 3)):
+    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(ground, backend=counter, fullgraph=True, dynamic=True)
+    counts = []
+    for leading, c, h, w in (((3,), 8, 2, 5), ((5,), 8, 4, 3), ((4,), 6, 3, 3), ((7,), 9, 5, 2)):
         parts = [part.to(device).requires_grad_() for part in inputs(leading, c, h, w, torch.float32)]
         expected = torch.autograd.grad(ground(*parts), parts)
         for got, value in zip(torch.autograd.grad(compiled(*parts), parts), expected, strict=True):
             assert_close(got, value, rtol=1e-5, atol=1e-6)
+        counts.append(counter.frame_count)
+    assert counts[1:] == counts[1:2] * 3
 
 
 def test_every_number_of_the_results_is_written(device, monkeypatch):
@@ -236,6 +242,25 @@ def test_maps_that_lie_otherwise_in_memory_give_the_same(device):
     strided = [part.movedim(0, -1).contiguous().movedim(-1, 0) for part in (audio, visual, target)]
     for got, value in zip(spatial_grounding(*strided, impl="fused"), expected, strict=True):
         assert_close(got, value, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # of the interpreter
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant["threshold"] < 1], ids=name_of)
+@pytest.mark.parametrize("impl", ["fused", "reference"])
+def test_what_is_not_a_number_is_not_hidden(variant, impl, device):
+    audio, visual, target = (part.to(device) for part in inputs((3,), 8, 2, 3, torch.float32))
+    for query in (audio, target):
+        query[1, 0] = torch.nan
+        grounded = spatial_grounding(audio, visual, target, **variant, impl=impl)
+        assert grounded.attended[1].isnan().all()
+        assert grounded.weights[1].isnan().all()
+        assert grounded.attended[[0, 2]].isfinite().all()
+        query[1, 0] = 0
+
+
+def test_lengths_of_maps_that_learn_are_plain_numbers():
+    maps = torch.randn(3, 4, 2, 2, requires_grad=True)
+    assert not cell_lengths(maps).requires_grad
 
 
 # ---- which one runs ------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("triton", reason="needs Triton")
+
 COMPILE = """
 import sys
 import triton

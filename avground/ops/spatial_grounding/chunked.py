@@ -21,8 +21,8 @@ _CACHE_BYTES = 2**21
 _FEW_BYTES = 2**24
 """Bytes of maps that need no copy."""
 
-_ROOM_BYTES = 2**20
-"""Bytes of squares at once."""
+_PIECE = 2**15
+"""Numbers from which on torch divides a piece among threads."""
 
 
 class Forward(NamedTuple):
@@ -66,10 +66,14 @@ def forward(
     pooled = queries.new_empty(m, 2, c)
     weights, each = queries.new_empty(m, s), queries.new_empty(m, k, s)
     scale = queries.new_empty(m, s if cosine else 0)
+    room = queries.new_empty(0)
     for part, asked, cells in _parts(maps, rows, m, n, queries.dtype):
         scores = torch.bmm(queries[asked], cells)
         if cosine:
-            known = lengths_of(cells, maps.dtype) if lengths is None else lengths[part if rows is None else rows[part]]
+            if lengths is None:
+                known = lengths_of(cells, maps.dtype, room)
+            else:
+                known = lengths[part if rows is None else rows[part]]
             torch.reciprocal(known.to(queries.dtype), out=scale[part])
             scores *= scale[part, None]
         torch.softmax(scores, -1, out=each[part])
@@ -137,15 +141,11 @@ def slopes_of(
     return shares - each * shares.sum(-1, keepdim=True)
 
 
-def lengths_of(cells: Float[Tensor, "m c s"], dtype: torch.dtype) -> Float[Tensor, "m s"]:
-    """Lengths of cells, which were of type ``dtype`` before; see ``reference.unit_lengths``."""
-    m, c, s = cells.shape
-    # Squares of few maps at a time: the system hands out a large piece of memory page by page, which takes longer.
-    few = max(1, _ROOM_BYTES // (c * s * cells.element_size()) if cells.device.type == "cpu" else m)
-    room, out = cells.new_empty(min(m, few), c, s), cells.new_empty(m, s)
-    for some, sums in zip(cells.split(few), out.split(few), strict=True):
-        torch.sum(torch.mul(some, some, out=room[: len(some)]), 1, out=sums)
-    return out.sqrt_().masked_fill_(out < shortest(dtype), 1)
+def lengths_of(cells: Float[Tensor, "m c s"], dtype: torch.dtype, room: Tensor) -> Float[Tensor, "m s"]:
+    """Lengths of cells, which were of type ``dtype``; see ``reference.unit_lengths``. ``room`` is for their squares."""
+    squares = torch.mul(cells, cells, out=room.resize_(cells.shape))
+    lengths = squares.sum(1).sqrt_()
+    return lengths.masked_fill_(lengths < shortest(dtype), 1)
 
 
 @torch.no_grad()
@@ -156,8 +156,9 @@ def cell_lengths(maps: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:
     """
     cells = maps.flatten(2)
     out = at_least_float32(cells.new_empty(len(cells), cells.shape[-1]))
+    room = out.new_empty(0)
     for part, _, some in _parts(cells, None, len(cells), len(cells), out.dtype):
-        out[part] = lengths_of(some, maps.dtype)
+        out[part] = lengths_of(some, maps.dtype, room)
     lengths: Tensor = out.unflatten(1, maps.shape[2:])
     return lengths
 
@@ -170,10 +171,12 @@ def _parts(
     One plain copy fetches maps faster than a product that waits for memory, and it gathers and converts on the way. Few
     maps are in the cache anyway.
     """
+    maps = maps if rows is None else maps.contiguous()
     few = rows is None and maps.dtype == dtype and maps.nbytes <= _FEW_BYTES
     bytes_of_map = max(1, maps.shape[1] * maps.shape[2] * dtype.itemsize)
     step = min(n, max(1, _CACHE_BYTES // bytes_of_map) * torch.get_num_threads())
     buffer = torch.empty(0 if few else step, *maps.shape[1:], dtype=dtype, device=maps.device)
+    gathered = buffer if rows is None or maps.dtype == dtype else torch.empty_like(buffer, dtype=maps.dtype)
     for first in range(0, m, n or 1):
         for start in range(0, n, step or 1):
             end = min(start + step, n)
@@ -182,8 +185,21 @@ def _parts(
                 cells = maps[part]
             elif rows is None:
                 cells.copy_(maps[part])
-            elif maps.dtype == dtype:
-                torch.index_select(maps, 0, rows[part], out=cells)
             else:
-                cells.copy_(maps[rows[part]])
+                _gather(maps, rows[part], out=gathered[: end - start])
+                if gathered is not buffer:
+                    cells.copy_(gathered[: end - start])
             yield part, slice(start, end), cells
+
+
+def _gather(maps: Float[Tensor, "r c s"], rows: Int[Tensor, " m"], out: Float[Tensor, "m c s"]) -> None:
+    """``out[i] = maps[rows[i]]``, with whole maps for either thread, as products divide them.
+
+    Large pieces are divided among threads one by one, and then every map travels from the cache of one core to that of
+    another. So maps are cut into pieces that are not.
+    """
+    _, c, s = maps.shape
+    pieces = next((k for k in range(1, c + 1) if c % k == 0 and c // k * s < _PIECE), c)
+    numbers = (rows[:, None] * pieces + torch.arange(pieces, device=rows.device)).flatten()
+    source, target = (whole.unflatten(1, (pieces, c // pieces)).flatten(0, 1) for whole in (maps, out))
+    torch.index_select(source, 0, numbers, out=target)

@@ -10,9 +10,10 @@ from torch.testing import assert_close
 from avground.data.memory import available_memory
 from avground.errors import ConfigError, ShapeError
 from avground.ops import MapRows, cell_lengths, spatial_grounding
-from avground.ops.spatial_grounding import fused_runs_on
+from avground.ops.spatial_grounding import chunked, fused_runs_on
 from avground.testing import assert_as_precise
 from tests.ops.spatial_grounding.scenes import SHAPES, VARIANTS, bank_of, inputs, name_of, run
+from tests.strategies import normal
 
 CUDA = torch.cuda.is_available()
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -163,6 +164,21 @@ def test_rows_that_cannot_be_are_errors(impl, rows, lengths, expected):
     with pytest.raises(ShapeError) as caught:
         spatial_grounding(torch.ones(2, 4), MapRows(torch.ones(3, 4, 2, 3), rows, lengths), impl=impl)
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("c", [1, 7, 64, 509])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_large_maps_are_gathered_whole(c, dtype):
+    """More numbers than torch leaves to one thread, and channels that are a prime."""
+    maps = normal(1, 6, c, 40_000 // c + 1, dtype=torch.float64).to(dtype)
+    rows = torch.tensor([5, 0, 0, 3, 1])
+    queries = normal(2, 5, 1, c, dtype=torch.float64).float()
+    settings = (None, True, 0.0, "product", "softmax")
+    named, plain = (
+        chunked.forward(values, queries, which, *settings) for values, which in ((maps, rows), (maps[rows], None))
+    )
+    for got, expected in zip(named, plain, strict=True):
+        assert torch.equal(got, expected)
 
 
 def test_row_numbers_are_not_cut_to_32_bits(device):

@@ -165,7 +165,8 @@ class RelativeTemporalGrounding(JointTemporalGrounding):
             for (stream, keys), temperature in zip(streams, self.temperature(), strict=True)
         ]
         chosen = self.choice(sentence)[..., None, :] @ torch.cat(pooled, dim=-2)
-        return joint._replace(context=joint.context + self.value(chosen[..., 0, :]))
+        context = joint.context + self.value(chosen[..., 0, :])
+        return Temporal(context, joint.audio_weights, joint.visual_weights)
 
     def _around(
         self, moments: Float[Tensor, "*b k c"], keys: Float[Tensor, "*b t c"], temperature: Float[Tensor, ""]

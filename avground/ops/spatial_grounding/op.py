@@ -29,6 +29,8 @@ from avground.shapes import check_shapes
 Impl = Literal["auto", "fused", "reference"]
 IMPLS: tuple[Impl, ...] = ("auto", "fused", "reference")
 
+_AUTOCAST = ("cpu", "cuda", "mps", "xpu")
+
 # Triton compiles what launches a kernel with the system's C compiler.
 _C_COMPILER = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 _TRITON_RUNS = find_spec("triton") is not None and bool(_C_COMPILER)
@@ -181,12 +183,12 @@ def _together(maps: tuple[Maps, ...]) -> MapRows | None:
     if not isinstance(first, MapRows):
         return None
     rows = [one.rows for one in maps if isinstance(one, MapRows) and one.values is first.values]
-    return first._replace(rows=torch.stack(rows)) if len(rows) == len(maps) else None
+    return MapRows(first.values, torch.stack(rows), first.lengths) if len(rows) == len(maps) else None
 
 
 def _no_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    available = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if available else nullcontext()
+    # Asking torch whether a device has autocast breaks the graph of compilers before 2.12.
+    return torch.autocast(device.type, enabled=False) if device.type in _AUTOCAST else nullcontext()
 
 
 def _check_temperature(temperature: float | Tensor) -> None:

@@ -48,4 +48,4 @@ def check_not_negative(name: str, value: object, *, below: float = math.inf) -> 
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

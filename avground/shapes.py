@@ -42,15 +42,16 @@ def check_shapes(**arguments: tuple[HasShape, str]) -> dict[str, int]:
         }  # before this argument; written out only in an error: compilers fix what is printed
         letters = expected.split()
         shape = tuple(tensor.shape)
-        star = next((i for i, letter in enumerate(letters) if letter.startswith("*")), None)
+        stars = [i for i, letter in enumerate(letters) if letter.startswith("*")]
         extra = len(shape) - len(letters)
-        if star is None:
+        if not stars:
             fits, many = extra == 0, shape
         else:
+            star = stars[0]
             fits, stop = extra >= -1, star + extra + 1
             fits = fits and leading.setdefault(letters[star], shape[star:stop]) == shape[star:stop]
             many = shape[:star] + shape[stop:]
-        for letter, size in zip((x for x in letters if not x.startswith("*")), many, strict=False):
+        for letter, size in zip([x for x in letters if not x.startswith("*")], many, strict=False):
             wanted = int(letter) if letter.isdigit() else sizes.setdefault(letter, size)
             fits = fits and wanted == size
         if not fits:

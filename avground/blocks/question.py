@@ -87,7 +87,7 @@ class QuestionEncoder(nn.Module):
         embedded = torch.tanh(self.embedding(question))
         if self.padding == "read":
             states, (hidden, cell) = self.lstm(embedded)
-            last = torch.cat((hidden[0], cell[0]), dim=-1)
+            last = torch.cat((_of_only_layer(hidden), _of_only_layer(cell)), dim=-1)
         else:
             states, last = _lstm_to_last_word(self.lstm, embedded, mask)
         sentence = self.sentence(torch.tanh(last))
@@ -116,7 +116,12 @@ def _lstm_to_last_word(
     last_word = (mask.sum(-1, keepdim=True) - 1).clamp(min=0)
     hidden = states.gather(1, last_word[..., None].expand(-1, -1, lstm.hidden_size))[:, 0]
     hidden = hidden * mask.any(-1, keepdim=True)  # without any word the state is still the start
-    return states, torch.cat((hidden, cell[0]), dim=-1)
+    return states, torch.cat((hidden, _of_only_layer(cell)), dim=-1)
+
+
+def _of_only_layer(state: Float[Tensor, "1 b c"]) -> Float[Tensor, "b c"]:
+    """The last state of an LSTM of one layer and direction; compilers before torch 2.12 see one dimension more."""
+    return state.flatten(0, -2)
 
 
 def _in_one_piece(weights: list[Tensor]) -> list[Tensor]:

@@ -98,7 +98,7 @@ def spatial_grounding(
     check_choice("impl", impl, IMPLS)
     check_not_negative("threshold", threshold)
     _check_temperature(temperature)
-    several = not isinstance(visual, MapRows | Tensor)
+    several = not isinstance(visual, (MapRows, Tensor))
     maps = tuple(visual) if several else (visual,)
     _check_maps(audio, maps, target)
     queries = torch.stack((audio,) if target is None else (audio, target), dim=-2)

@@ -14,15 +14,12 @@ Writes benchmarks/results/speed-<case>-<cpu|cuda>.json; ``speed_tables.py`` make
 
 import argparse
 import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import torch
-from common import ROOT, environment, write_result
+from common import RESULTS, ROOT, environment, write_result
 from speed.timing import FULL, QUICK
 
 CASES = ("op", "model", "loader", "schedule")
@@ -53,7 +50,7 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, Any]]:
             continue
         found[name] = {"command": f"python benchmarks/run.py {name} --device {device.type}", **about(device), **result}
         if options.output is not None or not options.quick:
-            path = write_result(f"speed-{name}-{device.type}", found[name], *[options.output] * bool(options.output))
+            path = write_result(f"speed-{name}-{device.type}", found[name], options.output or RESULTS)
             print(f"{name}: {path}")
         else:
             print(f"{name}: works")

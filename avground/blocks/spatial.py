@@ -14,11 +14,11 @@ from avground.ops.spatial_grounding import (
     SIMILARITIES,
     Combine,
     GroundedCells,
-    MapRows,
     Maps,
     Normalize,
     Similarity,
     as_tensor,
+    each_of,
     spatial_grounding,
 )
 from avground.shapes import check_shapes
@@ -65,7 +65,7 @@ class _SpatialGrounding(nn.Module):
         return self.temperature() if isinstance(self.temperature, Temperature) else self.temperature
 
     def _check(self, audio: Tensor, visual: Maps | tuple[Maps, ...]) -> None:
-        for maps in (visual,) if isinstance(visual, (MapRows, Tensor)) else visual:
+        for maps in each_of(visual):
             check_shapes(audio=(audio, f"*b {self.dim}"), visual=(maps, f"*b {self.visual_dim} h w"))
 
     def _fuse(self, grounded: GroundedCells) -> Spatial:
@@ -203,7 +203,7 @@ class TargetAwareSpatialGrounding(_SpatialGrounding):
             ShapeError: for example ``target: expected (64, 10, 512) or (64, 512), got (640, 512)``.
         """
         self._check(audio, visual)
-        height, width = (visual[0] if not isinstance(visual, (MapRows, Tensor)) else visual).shape[-2:]
+        height, width = each_of(visual)[0].shape[-2:]
         return self._fuse(
             spatial_grounding(
                 self.audio_query(audio),

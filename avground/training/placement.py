@@ -41,7 +41,7 @@ def place_features(run: Run, splits: Splits, model: Network, fabric: Fabric) -> 
     Raises:
         ConfigError: if they do not fit where the run wants them.
     """
-    lengths = isinstance(model, GroundingNetwork) and getattr(model.config, "similarity", "cosine") == "cosine"
+    lengths = uses_lengths(model)
     precision = str(splits.features.kinds["visual"].stored_dtype).removeprefix("torch.")
     if run.features_on == "disk":
         return Placement(None, lengths, f"on disk ({precision})")
@@ -58,6 +58,11 @@ def place_features(run: Run, splits: Splits, model: Network, fabric: Fabric) -> 
     if run.features_on != "auto":
         raise ConfigError(f"features_on={run.features_on!r}: expected room for {size(needed)} of features, got {short}")
     return Placement(None, lengths, f"on disk: {size(needed)} ({precision}) are more than {short}")
+
+
+def uses_lengths(model: Network) -> bool:
+    """Whether a model grounds by cosines, and so uses the lengths of cells."""
+    return isinstance(model, GroundingNetwork) and getattr(model.config, "similarity", "cosine") == "cosine"
 
 
 class _Room(NamedTuple):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,7 @@ class Splits:
     @property
     def videos(self) -> tuple[list[str], list[str]]:
         """The videos seen and the videos heard in all questions, each once."""
-        every = [record for records in self.records.values() for record in records]
-        heard = dict.fromkeys(record.audio_id or record.video_id for record in every)
-        return list(dict.fromkeys(record.video_id for record in every)), list(heard)
+        return _videos_of(self.records)
 
     def dataset(self, name: str, negatives: Negatives | None = None) -> MusicAVQA:
         """The questions of a split, with features."""
@@ -98,10 +97,8 @@ def load_splits(run: Run, *, keep: Keep = "auto") -> Splits:
     features = open_features(
         where, segments=run.segments, audio=run.audio_features, visual=run.visual_features, keep=keep
     )
-    every = [record for name in SPLITS for record in records[name]]
-    features.check(
-        [record.video_id for record in every], audio_ids=[record.audio_id or record.video_id for record in every]
-    )
+    video_ids, audio_ids = _videos_of(records)
+    features.check(video_ids, audio_ids=audio_ids)
     files: dict[str, dict[str, str | int]] = {
         f"{run.annotations}/{path.name}": {
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -115,6 +112,13 @@ def load_splits(run: Run, *, keep: Keep = "auto") -> Splits:
     truth = read_truth(folder) if (folder / TRUTH_FILE).exists() else None
     vocabulary = Vocabulary.from_annotations(records["train"])
     return Splits(folder, records, vocabulary, features, files, truth, run.unknown_words)
+
+
+def _videos_of(records: Mapping[str, list[Record]]) -> tuple[list[str], list[str]]:
+    """The videos seen and the videos heard in some questions, each once."""
+    every = [record for name in SPLITS for record in records[name]]
+    heard = dict.fromkeys(record.audio_id or record.video_id for record in every)
+    return list(dict.fromkeys(record.video_id for record in every)), list(heard)
 
 
 def workers_for(run: Run, features: Features) -> int:

@@ -17,7 +17,7 @@ from avground.training.graph import CudaRecorder
 from avground.training.optimizer import make_adam
 from speed.timing import Effort, check_agreement, compare, peak
 
-Step = Callable[[], None]
+Step = Callable[[], Any]
 
 
 def run(device: torch.device, effort: Effort) -> dict[str, Any]:
@@ -81,10 +81,11 @@ def check(batch: Batch) -> float:
     ours = from_official({name: value.cpu() for name, value in network.state_dict().items()}, "tjstg")
     ours = ours.to(batch.audio.device)
     found: dict[str, list[Tensor]] = {}
+    named = in_bank(batch, torch.float32)
     with torch.no_grad():
         theirs = network(batch.audio, batch.visual, batch.question, batch.negative)
         expected = [theirs.answer_logits, torch.stack((theirs.match_positive, theirs.match_negative)).flatten(0, 1)]
-        for name, given in (("ours", batch), ("ours, rows of a bank", in_bank(batch, torch.float32))):
+        for name, given in (("ours", batch), ("ours, rows of a bank", named)):
             out = ours(given.audio, given.visual, given.question, given.negative)
             assert out.match_logits is not None
             found[name] = [out.answer_logits, out.match_logits.flatten(0, 2)]
@@ -93,10 +94,7 @@ def check(batch: Batch) -> float:
         torch.manual_seed(0)
         model = MODELS[name]().to(batch.audio.device).eval()
         with torch.no_grad():
-            one, other = (
-                model(given.audio, given.visual, given.question, given.negative)
-                for given in (batch, in_bank(batch, torch.float32))
-            )
+            one, other = (model(given.audio, given.visual, given.question, given.negative) for given in (batch, named))
         check_agreement({name: [other.answer_logits, other.cell_weights]}, [one.answer_logits, one.cell_weights], 1e-3)
     return deviation
 
@@ -108,8 +106,7 @@ def published_steps(batch: Batch, device: torch.device, quick: bool) -> dict[str
     def make(wrap: Callable[[nn.Module], nn.Module] = lambda network: network) -> Step:
         torch.manual_seed(0)
         network = published.PublishedTJSTG().to(device).train()
-        step = partial(published.training_step, wrap(network), published.adam(network), parts)
-        return lambda: (step(), None)[1]
+        return partial(published.training_step, wrap(network), published.adam(network), parts)
 
     steps = {"published": make()}
     if not quick:
@@ -129,12 +126,13 @@ def our_steps(batch: Batch, device: torch.device) -> dict[str, Step]:
     """Ours with the published arithmetic, the paper's, and the sharp model; as tensors and as rows of a bank."""
     released = Objective(divergence="released")
     steps = {"released arithmetic": take(tjstg_released(), released, batch, device)}
+    named = in_bank(batch, torch.float32)
+    half = in_bank(batch, torch.bfloat16) if device.type == "cuda" else named
     for name in ("tjstg", "tjstg_sharp", "avst"):
         steps[name] = ours(name, batch, device)
-        steps[f"{name}, rows of a bank"] = ours(name, in_bank(batch, torch.float32), device)
+        steps[f"{name}, rows of a bank"] = ours(name, named, device)
         if device.type == "cuda":
-            half = in_bank(batch, torch.bfloat16)
-            steps[f"{name}, recorded"] = ours(name, in_bank(batch, torch.float32), device, recorded=True)
+            steps[f"{name}, recorded"] = ours(name, named, device, recorded=True)
             steps[f"{name}, rows of a bank, bf16"] = ours(name, half, device, half=True)
             steps[f"{name}, recorded, bf16"] = ours(name, half, device, half=True, recorded=True)
     return steps
@@ -232,4 +230,4 @@ def recurrent_share(batch: Batch, device: torch.device, effort: Effort) -> dict[
         states = [network.question_encoder.lstm(words)[0].sum(), *(layer(segments)[0].sum() for layer in layers)]
         sum(states).backward()
 
-    return {"recurrent layers": compare({"it": step}, device, effort)["it"]}
+    return compare({"recurrent layers": step}, device, effort)

@@ -21,6 +21,7 @@ from avground.training import Objective, music_avqa_run
 from avground.training.graph import find_recorder
 from avground.training.interrupt import stop_on_signals
 from avground.training.loop import Loop
+from avground.training.placement import uses_lengths
 from avground.training.splits import Splits
 from avground.training.train import make_fabric, make_model
 from speed.timing import Effort
@@ -148,8 +149,7 @@ def make_data(device: torch.device, quick: bool) -> tuple[Splits, Bank]:
 
 def with_lengths(bank: Bank, model: Network) -> Bank:
     """The bank as a run of the model has it: with the lengths of cells where they are used."""
-    cosine = getattr(model.config, "similarity", None) == "cosine"
-    bank.lengths = cell_lengths(bank.maps) if cosine else None
+    bank.lengths = cell_lengths(bank.maps) if uses_lengths(model) else None
     return bank
 
 

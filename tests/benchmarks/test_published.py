@@ -3,8 +3,6 @@
 import copy
 import json
 import random
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +15,9 @@ from avground.models import avst
 from avground.models.official import KEYS, NEVER_CALLED
 from avground.models.released import ReleasedSynchronyLoss, from_official, tjstg_released
 from avground.ops import spatial_grounding
+from tests.benchmarks.scripts import ROOT, load
 from tests.golden import recipe
 
-ROOT = Path(__file__).parents[2]
 EXACT = {"rtol": 0, "atol": 1e-10}
 SIZES = {"answers": 5, "audio_dim": 3, "dim": 32}
 NETWORKS = ("tjstg", "avst")
@@ -27,12 +25,7 @@ NETWORKS = ("tjstg", "avst")
 
 @pytest.fixture(scope="module")
 def published():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import published
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return published
+    return load("published")["published"]
 
 
 def build(published, network, **options):

@@ -4,28 +4,17 @@ import json
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from avground.models import ABLATIONS
-
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
+from tests.benchmarks.scripts import RESULTS, ROOT, load
 
 
 @pytest.fixture(scope="module")
 def scripts():
     """The scripts as modules: they import each other as a folder of scripts does."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import account
-        import common
-        import readme
-        import reproduce
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return {"common": common, "reproduce": reproduce, "account": account, "readme": readme}
+    return load("common", "reproduce", "account", "readme")
 
 
 @pytest.mark.parametrize(

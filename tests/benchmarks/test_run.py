@@ -1,27 +1,16 @@
 """The benchmarks of speed run from end to end, refuse ways that disagree, and fill the page with their figures."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
+from tests.benchmarks.scripts import ROOT, load
 
 
 @pytest.fixture(scope="module")
 def scripts():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import curves
-        import run
-        import speed_tables
-        from speed import timing
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return {"run": run, "timing": timing, "speed_tables": speed_tables, "curves": curves}
+    return load("run", "speed.timing", "speed_tables", "curves")
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")

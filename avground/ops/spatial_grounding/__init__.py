@@ -16,7 +16,7 @@ from avground.ops.spatial_grounding.reference import (
     Normalize,
     Similarity,
 )
-from avground.ops.spatial_grounding.rows import MapRows, Maps, as_tensor
+from avground.ops.spatial_grounding.rows import MapRows, Maps, as_tensor, each_of
 
 __all__ = [
     "COMBINES",
@@ -32,6 +32,7 @@ __all__ = [
     "Similarity",
     "as_tensor",
     "cell_lengths",
+    "each_of",
     "fused_runs_on",
     "spatial_grounding",
 ]

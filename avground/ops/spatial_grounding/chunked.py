@@ -17,7 +17,6 @@ from avground.ops.weights import at_least_float32
 _CACHE_BYTES = 2**21
 """Bytes of maps that a core handles at once: about what its own cache holds."""
 
-
 _FEW_BYTES = 2**24
 """Bytes of maps that need no copy."""
 

@@ -49,6 +49,17 @@ def _normalizer(p_scores, S: tl.constexpr, BS: tl.constexpr):
     return top + tl.log(total)
 
 
+@triton.jit
+def _scored(p_scores, s, z_audio, z_target, threshold, S: tl.constexpr, PRODUCT: tl.constexpr):
+    """At some cells: logarithms of what either query alone would weigh, both combined, and whether that counts."""
+    m_s = s < S
+    log_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
+    log_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
+    value, judged = _combine(tl.exp(log_audio), tl.exp(log_target), PRODUCT)
+    kept = m_s & ~(judged < threshold)  # what is not a number is kept, and seen
+    return log_audio, log_target, value, kept
+
+
 @triton.jit(do_not_specialize=["n"])  # batches of other sizes are not compiled anew
 def forward_kernel(
     p_maps, p_queries, p_rows, p_lengths, p_mean, p_attended, p_weights, p_each, p_scale, p_scores,
@@ -111,14 +122,11 @@ def forward_kernel(
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
             m_s = s < S
-            score_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
-            score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
-            value, judged = _combine(tl.exp(score_audio), tl.exp(score_target), PRODUCT)
-            kept = m_s & ~(judged < threshold)  # what is not a number is kept, and seen
+            log_audio, log_target, value, kept = _scored(p_scores, s, z_audio, z_target, threshold, S, PRODUCT)
             if SOFTMAX:  # of numbers from 0 to 2: nothing can overflow
                 total += tl.sum(tl.where(m_s, tl.exp(tl.where(kept, value, 0.0)), 0.0), axis=0)
             elif PRODUCT:  # in logarithms, where no product underflows
-                joint = tl.where(kept, score_audio + score_target, -float("inf"))
+                joint = tl.where(kept, log_audio + log_target, -float("inf"))
                 above = tl.maximum(top, tl.max(joint, axis=0))
                 base = tl.where(above == -float("inf"), 0.0, above)
                 total = total * tl.exp(top - base) + tl.sum(tl.exp(joint - base), axis=0)
@@ -129,19 +137,16 @@ def forward_kernel(
         for start in range(0, S, BS):
             s = start + tl.arange(0, BS)
             m_s = s < S
-            score_audio = tl.load(p_scores + s, mask=m_s, other=0.0) - z_audio
-            score_target = tl.load(p_scores + S + s, mask=m_s, other=0.0) - z_target
-            value, judged = _combine(tl.exp(score_audio), tl.exp(score_target), PRODUCT)
-            kept = m_s & ~(judged < threshold)  # what is not a number is kept, and seen
+            log_audio, log_target, value, kept = _scored(p_scores, s, z_audio, z_target, threshold, S, PRODUCT)
             if SOFTMAX:
                 value = tl.exp(tl.where(kept, value, 0.0))
             elif PRODUCT:
-                value = tl.where(kept, tl.exp(score_audio + score_target - base), 0.0)
+                value = tl.where(kept, tl.exp(log_audio + log_target - base), 0.0)
             else:
                 value = tl.where(kept, value, 0.0)
             weight = tl.where(total == 0.0, 1.0 / S, value / tl.where(total == 0.0, 1.0, total))
-            tl.store(p_each + s, tl.exp(score_audio), mask=m_s)
-            tl.store(p_each + S + s, tl.exp(score_target), mask=m_s)
+            tl.store(p_each + s, tl.exp(log_audio), mask=m_s)
+            tl.store(p_each + S + s, tl.exp(log_target), mask=m_s)
             tl.store(p_weights + s, weight, mask=m_s)
     tl.debug_barrier()
 

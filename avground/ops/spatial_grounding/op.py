@@ -23,7 +23,7 @@ from avground.ops.spatial_grounding.reference import (
     unit_lengths,
 )
 from avground.ops.spatial_grounding.registered import ground
-from avground.ops.spatial_grounding.rows import MapRows, Maps, shortest
+from avground.ops.spatial_grounding.rows import MapRows, Maps, each_of, shortest
 from avground.shapes import check_shapes
 
 Impl = Literal["auto", "fused", "reference"]
@@ -98,8 +98,7 @@ def spatial_grounding(
     check_choice("impl", impl, IMPLS)
     check_not_negative("threshold", threshold)
     _check_temperature(temperature)
-    several = not isinstance(visual, (MapRows, Tensor))
-    maps = tuple(visual) if several else (visual,)
+    maps = each_of(visual)
     _check_maps(audio, maps, target)
     queries = torch.stack((audio,) if target is None else (audio, target), dim=-2)
     if similarity == "cosine":
@@ -112,8 +111,8 @@ def spatial_grounding(
         "similarity": similarity,
     }
     with _no_autocast(audio.device):
-        if not several:
-            return way(queries, maps[0], temperature, **settings)
+        if isinstance(visual, (MapRows, Tensor)):
+            return way(queries, visual, temperature, **settings)
         together = _together(maps)
         if together is not None:
             return way(queries, together, temperature, **settings)

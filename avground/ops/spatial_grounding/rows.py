@@ -33,11 +33,6 @@ class MapRows(NamedTuple):
         return torch.Size((*self.rows.shape, *self.values.shape[1:]))
 
     @property
-    def ndim(self) -> int:
-        """Number of dimensions of the maps named."""
-        return self.rows.ndim + 3
-
-    @property
     def dtype(self) -> torch.dtype:
         """Type of the bank."""
         return self.values.dtype
@@ -52,8 +47,7 @@ class MapRows(NamedTuple):
 
         Raises:
             ShapeError: if rows are not int64, parts lie on different devices, or ``lengths`` does not fit ``values``;
-                on the CPU also for a row that
-                the bank does not have.
+                on the CPU also for a row that the bank does not have.
         """
         check_shapes(values=(self.values, "r c h w"))
         if self.rows.dtype != torch.int64:
@@ -83,6 +77,11 @@ _SHORTEST = 1e-12
 def shortest(dtype: torch.dtype) -> float:
     """The least length of a vector of this type that has a direction."""
     return max(_SHORTEST, torch.finfo(dtype).tiny)
+
+
+def each_of(visual: Maps | tuple[Maps, ...]) -> tuple[Maps, ...]:
+    """One or several maps of a segment as several: rows of a bank are a tuple to Python, and one of maps here."""
+    return (visual,) if isinstance(visual, (MapRows, Tensor)) else tuple(visual)
 
 
 def as_tensor(maps: Maps, like: Tensor) -> Float[Tensor, "*b c h w"]:

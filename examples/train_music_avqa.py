@@ -1,7 +1,7 @@
 """Train and test a model: the command ``avground train`` as a script, as ``torchrun`` wants one.
 
 python examples/train_music_avqa.py --help
-torchrun --nproc-per-node 8 examples/train_music_avqa.py --data MUSIC-AVQA --devices 8 --device cuda
+torchrun --nproc-per-node 8 examples/train_music_avqa.py --data MUSIC-AVQA --device cuda
 """
 
 import os

@@ -23,6 +23,7 @@ from avground.data import pocket
 from avground.data.vocabulary import UnknownWords
 from avground.models import ABLATIONS, MODELS
 from avground.training import DEVICES, FEATURES_ON, GRAPHS, PRECISIONS, Run, music_avqa_run, pocket_run, train
+from avground.training.launch import find_launcher, is_first_process
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     schedule.add_argument("--seed", type=int, help="of weights, order, negatives and dropout; --world has seed 0")
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", choices=DEVICES)
-    machine.add_argument("--devices", type=int, help="devices a node (default: 1)")
-    machine.add_argument("--nodes", type=int, help="nodes (default: 1)")
+    machine.add_argument("--devices", type=int, help="devices a node (default: 1, or as torchrun or srun has it)")
+    machine.add_argument("--nodes", type=int, help="nodes (default: the same)")
     machine.add_argument("--precision", choices=PRECISIONS)
     machine.add_argument("--features-on", choices=FEATURES_ON, help="where features lie (default: where there is room)")
     machine.add_argument("--graph", choices=GRAPHS, help="replay a step as one CUDA graph (default: where it can be)")
@@ -71,6 +72,9 @@ def make_run(options: argparse.Namespace) -> tuple[Run, str | None]:
     """The run asked for, and the Pocket world to make for it, if any. A wrong name fails here, before anything runs."""
     not_fields = ("command", "data", "world", "output", "resume", "synchrony", "matching")
     changes = {name: value for name, value in vars(options).items() if name not in not_fields and value is not None}
+    launched = find_launcher()
+    if launched is not None:
+        changes = {"devices": launched.devices, "nodes": launched.nodes, **changes}
     weights = {"synchrony": options.synchrony, "matching": options.matching}
     changes["objective"] = {name: weight for name, weight in weights.items() if weight is not None}
     if options.data is None:
@@ -85,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     asked, world = make_run(options)
     name = f"{asked.ablation or asked.model}-{world or Path(asked.data).resolve().name}-{asked.seed}"
     output = options.output or Path("runs") / name
-    if world is not None and not Path(asked.data).exists():
+    if world is not None and not Path(asked.data).exists() and is_first_process():
         print(f"making Pocket world {world!r} in {asked.data}", flush=True)
     if world is not None:
         pocket.generate(asked.data, world)

@@ -17,20 +17,6 @@ WARM_UP = 3
 """Full steps of a stage that run before one is recorded: what is set up by the first ones is no part of a step."""
 
 
-Take = Callable[[Samples, int], None]
-"""Takes a step with samples and a seed."""
-
-
-def seeded(compute: Callable[[Samples], None]) -> Take:
-    """A step that is done and never recorded."""
-
-    def take(samples: Samples, seed: int) -> None:
-        torch.manual_seed(seed)
-        compute(samples)
-
-    return take
-
-
 class Recorder(Protocol):
     """What can record work on a device.
 

@@ -1,9 +1,7 @@
 """The training loop."""
 
 import dataclasses
-import math
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from avground.models.weights import load_weights
 from avground.training.batches import Samples, find_source
 from avground.training.checkpoint import make_checkpoint, read_checkpoint
 from avground.training.evaluate import Evaluation, evaluate, reduce
-from avground.training.graph import GraphedStep, Recorder, Take, seeded
+from avground.training.graph import Recorder
 from avground.training.grounding import masks_of
 from avground.training.interrupt import StopRequest
 from avground.training.optimizer import make_adam, optimizer_state, restore_optimizer, set_rate
@@ -26,7 +24,9 @@ from avground.training.run import Run
 from avground.training.sampler import EpochSampler
 from avground.training.saver import BEST, LAST, Saver
 from avground.training.splits import Splits, workers_for
-from avground.training.stages import Stage, StageLosses, make_stages
+from avground.training.stages import Stage, make_stages
+from avground.training.steps import Steps
+from avground.training.tally import Tally
 from avground.training.versions import versions
 
 METRICS = "metrics.json"
@@ -73,8 +73,9 @@ class Loop:
         self.plain = model.to(fabric.device)
         self.progress = Progress()
         self.optimizer: Any = self._new_optimizer()
-        self.sums = torch.zeros(8, dtype=torch.float64, device=fabric.device)
-        self.consistent = True
+        self.tally = Tally(fabric.device)
+        self._steps: Steps | None = None
+        self._between = True
         self.saver = Saver(output, writes=fabric.is_global_zero)
         self._started = time.monotonic()
 
@@ -84,8 +85,9 @@ class Loop:
         restore_optimizer(self.optimizer, content["optimizer"])
         self.fabric.strategy.precision.load_state_dict(content["precision"])
         progress = dict(content["progress"])
-        self.sums.copy_(torch.tensor(progress.pop("sums"), dtype=self.sums.dtype))
+        self.tally.sums.copy_(torch.tensor(progress.pop("sums"), dtype=self.tally.sums.dtype))
         self.progress = Progress.from_dict(progress)
+        self.tally.sums[-1] = self.progress.step  # which checkpoints did not hold twice once
 
     def fit(self) -> None:
         """Train until all stages are done.
@@ -98,15 +100,15 @@ class Loop:
         while not self.done:
             number = self.progress.stage
             stage = self.stages[number]
-            take = self._set_up(stage)
+            self._steps = Steps(self.run, stage, self.plain, self.fabric, self.optimizer, self.tally, self.recorder)
             while self.progress.stage == number:
                 started, first = time.monotonic(), self.progress.step
-                steps = self._train_epoch(stage, take)
-                # This waits for the device, so that the rate is that of work done.
-                self._check_finite(self.sums[0].item(), f"{stage.name}, epoch {self.progress.epoch + 1}")
-                samples = min((steps - first) * self.run.batch_size, len(stage.indices))
+                sampler = self._sampler(stage)
+                self._train_epoch(stage, self._steps, sampler)
+                self._look(stage, sampler)  # This waits for the device, so that the rate is that of work done.
+                samples = min((sampler.batches - first) * self.run.batch_size, len(stage.indices))
                 rate = samples / max(time.monotonic() - started, 1e-9)
-                self._finish_epoch(stage, steps, rate)
+                self._finish_epoch(stage, sampler.batches, rate)
 
     def save(self) -> None:
         """Write checkpoints; only the first process does."""
@@ -114,8 +116,8 @@ class Loop:
 
     def _content(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        self._check_finite(self.sums[0].item(), "before writing a checkpoint")
-        progress = dataclasses.replace(self.progress, seconds=self.seconds)
+        # After a step whose numbers were not finite all others were left undone.
+        progress = dataclasses.replace(self.progress, step=self.tally.steps, seconds=self.seconds)
         return make_checkpoint(
             self.plain,
             self.run,
@@ -123,11 +125,16 @@ class Loop:
             templates=self.splits.templates,
             features=self.splits.features.describe(),
             files=self.splits.files,
-            progress={**progress.to_dict(), "sums": self.sums.tolist()},
+            progress={**progress.to_dict(), "sums": self.tally.sums.tolist()},
             optimizer=optimizer_state(self.optimizer),
             precision=self.fabric.strategy.precision.state_dict(),
             versions=versions(),
         )
+
+    @property
+    def consistent(self) -> bool:
+        """Whether weights, optimiser and progress are of one moment."""
+        return self._between and (self._steps is None or self._steps.consistent)
 
     @property
     def seconds(self) -> float:
@@ -162,71 +169,58 @@ class Loop:
         options = {"batch_size": size, "workers": self.workers, "show": show, "seed": self.run.seed, **options}
         return evaluate(self.plain, dataset, fabric=self.fabric, bank=self.bank, **options)
 
-    def _set_up(self, stage: Stage) -> Take:
-        """What takes a step of a stage, on the run's devices."""
-        if self.fabric.world_size > 1:
-            # Processes wait for each other's gradients of all that can have one: freeze what the stage does not use.
-            batch = self.fabric.to_device(stage.dataset.__getitems__([stage.indices[0]]))
-            parameters = list(self.plain.requires_grad_(True).parameters())
-            total = stage.losses(self.plain, batch)["total"]
-            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.requires_grad_(gradient is not None)
-        losses = self.fabric.setup_module(StageLosses(self.plain, stage))
-        compute = partial(self._compute, stage, losses)
-        if self.recorder is None:
-            return seeded(compute)
-        required = self.run.graph == "on"
-        return GraphedStep(compute, self.run.batch_size, self.recorder, self.optimizer.zero_grad, required=required)
-
-    def _train_epoch(self, stage: Stage, take: Take) -> int:
-        """The steps of an epoch that are not done yet; returns how many the epoch has in all."""
-        run, fabric, epoch = self.run, self.fabric, self.progress.epoch
-        stage.dataset.set_epoch(stage.first_epoch + epoch)
-        key = (run.seed, stage.first_epoch + epoch)
-        sampler = EpochSampler(
+    def _sampler(self, stage: Stage) -> EpochSampler:
+        """What is left of the epoch under way."""
+        fabric, epoch = self.fabric, stage.first_epoch + self.progress.epoch
+        return EpochSampler(
             stage.indices,
-            run.batch_size,
-            key,
+            self.run.batch_size,
+            (self.run.seed, epoch),
             start=self.progress.step,
             rank=fabric.global_rank,
             processes=fabric.world_size,
         )
+
+    def _train_epoch(self, stage: Stage, steps: Steps, sampler: EpochSampler) -> None:
+        """The steps of an epoch that are not done yet."""
+        run, fabric, epoch = self.run, self.fabric, self.progress.epoch
+        stage.dataset.set_epoch(stage.first_epoch + epoch)
         source = find_source(self.bank, stage.dataset, fabric, self.workers)
         set_rate(self.optimizer, run.learning_rate_at(epoch))
         self.plain.train()
+        whole, processes = list(sampler.whole()), fabric.world_size
+        # A process without a part of a small last batch computes with a sample that counts for nothing.
+        parts = [part or batch[:1] for part, batch in zip(sampler, whole, strict=True)]
         title = f"{stage.name} epoch {epoch + 1}/{stage.epochs}"
         done = self.progress.step * run.batch_size
         with Bar(title, len(stage.indices), done, f" {stage.unit}s", fabric.is_global_zero) as bar:
-            for samples in source.batches(stage.dataset, list(sampler)):
-                self._step(take, samples, key)
-                bar.advance(len(samples) * fabric.world_size, lambda: self._describe(stage, self.progress.step))
-                if self._stop_together(sampler.batches):
-                    raise KeyboardInterrupt
-                if self.saver.due(within_epoch=True):
-                    self.save()
-        return sampler.batches
+            batches = source.batches(stage.dataset, parts)
+            for samples, part, batch in zip(batches, sampler, whole, strict=True):
+                self._step(steps, samples, stage.shares(part, batch, processes) if processes > 1 else None)
+                bar.advance(len(batch), lambda: self._describe(stage, sampler))
+                self._after_step(stage, sampler)
 
-    def _step(self, take: Take, samples: Samples, key: tuple[int, ...]) -> None:
-        step = self.progress.step
-        if self.recorder is not None:
-            self.consistent = False  # A replay does all of a step.
-        take(samples, _step_seed(*key, step, self.fabric.global_rank))
-        self.progress = dataclasses.replace(self.progress, step=step + 1)
-        self.consistent = True
+    def _step(self, steps: Steps, samples: Samples, shares: dict[str, float] | None) -> None:
+        progress = self.progress
+        epoch = self.stages[progress.stage].first_epoch + progress.epoch
+        steps.take(samples, _step_seed(self.run.seed, epoch, progress.step, self.fabric.global_rank), shares)
+        self.progress = dataclasses.replace(progress, step=progress.step + 1)
 
-    def _compute(self, stage: Stage, model: Any, samples: Samples) -> None:
-        """A step from the numbers of its samples to new weights; on CUDA without a look at any number."""
-        with self.fabric.autocast():
-            losses = model(samples)
-        if self.fabric.device.type == "cpu":  # Elsewhere every look at a number makes the device wait.
-            where = f"{stage.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
-            self._check_finite(losses["total"].item(), where)
-        self.fabric.backward(losses["total"])
-        self.consistent = False
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.sums[: len(stage.parts)] += torch.stack([losses[part].detach() for part in stage.parts])
+    def _after_step(self, stage: Stage, sampler: EpochSampler) -> None:
+        """Stop if a number is not finite or somebody asked for it, and save if it is time; all processes alike."""
+        several = self.fabric.world_size > 1
+        if several and self.progress.step % _AGREE_STEPS and self.progress.step < sampler.batches:
+            return  # Agreeing costs a moment, so not after every step.
+        if several or self.fabric.device.type == "cpu":  # Elsewhere every look at a number makes the device wait.
+            self._look(stage, sampler)
+        asked = bool(self.stop)
+        if several:
+            asked = bool(reduce(self.fabric, torch.tensor(int(asked), device=self.fabric.device), "max").item())
+        if asked:
+            raise KeyboardInterrupt
+        if self.saver.due(within_epoch=True):
+            self._look(stage, sampler)
+            self.save()
 
     def _finish_epoch(self, stage: Stage, steps: int, rate: float) -> None:
         """Validate, remember, save, and go on to the next epoch or stage."""
@@ -240,7 +234,7 @@ class Loop:
             best = max(best, best_now)
         improved = best > progress.best
         self._say(summary(stage, entry, rate, improved))
-        self.consistent = False
+        self._between = False
         last = progress.epoch + 1 == stage.epochs
         self.progress = dataclasses.replace(
             progress,
@@ -251,10 +245,10 @@ class Loop:
             best_epoch=progress.epoch + 1 if improved else progress.best_epoch,
             history=(*progress.history, entry),
         )
-        self.sums.zero_()
+        self.tally.clear()
         if last:
             self.optimizer = self._new_optimizer()
-        self.consistent = True
+        self._between = True
         if improved:
             self.saver.keep_best(self._content())
         if last or self.saver.due(within_epoch=False):
@@ -269,30 +263,35 @@ class Loop:
         """Whether to stop where processes cannot agree on it: only if there is but one."""
         return bool(self.stop) and self.fabric.world_size == 1
 
-    def _stop_together(self, steps: int) -> bool:
-        """Whether to stop after this step; all processes come to the same answer."""
+    def _look(self, stage: Stage, sampler: EpochSampler) -> None:
+        """Stop the run if a number of a step was not finite; what it was before that step is saved."""
+        if not self.tally.broken.item():
+            return
+        step = self.tally.steps
+        self.save()
+        self.fabric.barrier()  # Whoever is first to end may take the others along.
+        loss, norm = self.tally.found.tolist()
+        dataset = stage.dataset
+        videos = dict.fromkeys(
+            name for i in sampler.batch(step) for name in (dataset.video_ids[i], dataset.audio_ids[i])
+        )
+        where = f"{stage.name}, epoch {self.progress.epoch + 1}, step {step + 1} of {sampler.batches}"
+        raise FloatingPointError(
+            f"expected finite numbers, got a loss of {loss:g} with gradients of norm {norm:g} in {where}, on questions "
+            f"about the videos {', '.join(videos)}. {self.output / LAST} holds the run as it was before that step. Look "
+            f"at these features (avground verify), or train with a lower learning_rate than {self.run.learning_rate:g} "
+            f"or another precision than {self.run.precision!r}"
+        )
+
+    def _describe(self, stage: Stage, sampler: EpochSampler) -> str:
         if self.fabric.world_size == 1:
-            return bool(self.stop)
-        if self.progress.step % _AGREE_STEPS and self.progress.step < steps:
-            return False  # Agreeing costs a moment, so not after every step.
-        asked = torch.tensor(int(bool(self.stop)), device=self.fabric.device)
-        return bool(reduce(self.fabric, asked, "max").item())
-
-    def _check_finite(self, total: float, where: str) -> None:
-        if not math.isfinite(total):
-            raise FloatingPointError(
-                f"the loss is {total} ({where}). Nothing of it was saved: {self.output / LAST}, if there, is older. "
-                f"Try a lower learning_rate than {self.run.learning_rate:g}, another precision than "
-                f"{self.run.precision!r}, or look for NaN in the features"
-            )
-
-    def _describe(self, stage: Stage, steps: int) -> str:
-        means = (self.sums[: len(stage.parts)] / steps).tolist()  # Of this process only: a bar is worth no waiting.
-        self._check_finite(means[0], f"{stage.name}, epoch {self.progress.epoch + 1}")
+            self._look(stage, sampler)
+        # Of this process only: a bar is worth no waiting.
+        means = self.tally.means(len(stage.parts), self.progress.step).tolist()
         return ", ".join(f"{name} {mean:.3f}" for name, mean in zip(stage.parts, means, strict=True))
 
     def _means(self, stage: Stage, steps: int) -> list[float]:
-        return list(reduce(self.fabric, self.sums[: len(stage.parts)] / steps, "mean").tolist())
+        return list(reduce(self.fabric, self.tally.means(len(stage.parts), steps), "mean").tolist())
 
     def _say(self, line: str) -> None:
         if self.fabric.is_global_zero:

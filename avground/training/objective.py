@@ -82,12 +82,22 @@ class Objective:
         Raises:
             ConfigError: if matching counts and the network was given no negatives.
         """
+        losses = self.losses(out, answers, matched=matched)
+        return {"total": self.total(losses), **losses}
+
+    def losses(
+        self, out: Grounded, answers: Int[Tensor, " b"], *, matched: Bool[Tensor, " b"] | None = None
+    ) -> dict[str, Float[Tensor, ""]]:
+        """What a call of the objective returns, without the total."""
         losses = {"answer": functional.cross_entropy(out.answer_logits, answers)}
+        return {**losses, **{name: part(out, matched) for name, (_, part) in self.parts.items()}}
+
+    def total(self, losses: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
+        """The weighted sum of the parts."""
         total = losses["answer"]
-        for name, (weight, part) in self.parts.items():
-            losses[name] = part(out, matched)
+        for name, (weight, _) in self.parts.items():
             total = total + weight * losses[name]
-        return {"total": total, **losses}
+        return total
 
 
 def _synchrony(divergence: Divergence) -> Part:

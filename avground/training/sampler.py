@@ -12,9 +12,9 @@ class EpochSampler(Sampler[list[int]]):
     """Batches of one epoch, shuffled; each process gets its own part of every batch.
 
     The order is a pure function of the seed and the epoch (counted over both stages), so a run that was interrupted
-    goes on from any step with the batches that it would have seen. Every sample comes once an epoch. (With several
-    processes the last batch is cut to a multiple of their number, so that the average of their gradients is the
-    gradient of the batch.)
+    goes on from any step with the batches that it would have seen, and the batches are the same however many processes
+    share them. Every sample comes once an epoch. Parts of a last batch differ by one sample at most, and may be empty:
+    :meth:`avground.training.stages.Stage.shares` makes up for it.
 
     Args:
         indices: Samples to draw from.
@@ -44,8 +44,7 @@ class EpochSampler(Sampler[list[int]]):
             )
         self.batch_size, self.start, self.rank, self.processes = batch_size, start, rank, processes
         order = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key))).permutation(len(indices))
-        usable = len(order) - len(order) % processes
-        self._order = [indices[place] for place in order[:usable].tolist()]
+        self._order = [indices[place] for place in order.tolist()]
 
     @property
     def batches(self) -> int:
@@ -56,6 +55,14 @@ class EpochSampler(Sampler[list[int]]):
         return self.batches - self.start
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in range(self.start, self.batches):
-            first = batch * self.batch_size
-            yield self._order[first + self.rank : first + self.batch_size : self.processes]
+        for batch in self.whole():
+            yield batch[self.rank :: self.processes]
+
+    def whole(self) -> Iterator[list[int]]:
+        """The batches over all processes together, those left out at the beginning not among them."""
+        for number in range(self.start, self.batches):
+            yield self.batch(number)
+
+    def batch(self, number: int) -> list[int]:
+        """A batch over all processes together."""
+        return self._order[number * self.batch_size : (number + 1) * self.batch_size]

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from avground.models.weights import line
 from avground.training.checkpoint import write_atomically
 
 LAST, BEST = "last.pt", "best.pt"
@@ -43,6 +44,23 @@ class Saver:
             return
         # A run that dies between the two repeats what came since and finds the same best again.
         if self._best is not None:
-            write_atomically(self.output / BEST, self._best)
+            self._write(BEST, self._best)
             self._best = None
-        write_atomically(self.output / LAST, content)
+        self._write(LAST, content)
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        path = self.output / name
+        try:
+            write_atomically(path, content)
+        except (OSError, RuntimeError) as error:  # torch tells of a full disk by either.
+            raise OSError(
+                f"{path}: expected to write a checkpoint, got {line(error)}. What {self.output} holds is whole, from "
+                "before: once there is room, go on with --resume (resume=True)"
+            ) from error
+
+
+def remove_unfinished(output: Path, *names: str) -> None:
+    """Remove what runs left of files that they were writing when they were killed; nobody else may be writing there."""
+    for name in names:
+        for path in output.glob(f".{name}.*.tmp"):
+            path.unlink(missing_ok=True)

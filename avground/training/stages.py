@@ -1,6 +1,6 @@
 """The two stages of training: what each shows the network, and what it minimises there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,9 @@ class Stage:
         first_epoch: Epochs of the stages before, so that negatives are drawn anew.
         dataset: Where the samples come from.
         indices: Which samples.
-        parts: Names of the losses.
-        losses: Given the network and a batch, the losses by name.
+        parts: Names of the losses, the first of which is the total.
+        losses: Given the network and a batch, the losses by name, each a mean over samples; without the total.
+        total: What is minimised, of these.
         validate: Whether answers are scored after each epoch.
     """
 
@@ -41,7 +42,24 @@ class Stage:
     indices: Sequence[int]
     parts: tuple[str, ...]
     losses: Losses
+    total: Callable[[Mapping[str, Tensor]], Tensor]
     validate: bool
+
+    def shares(self, mine: Sequence[int], batch: Sequence[int], processes: int) -> dict[str, float]:
+        """What the losses of a process count for, so that their mean over processes is the loss of the whole batch.
+
+        Gradients are averaged over processes too, so they come out as those of one process that sees all of the batch,
+        however unevenly it is shared.
+
+        Args:
+            mine: The samples of this process.
+            batch: Those of all processes.
+            processes: How many there are.
+        """
+        matched = self.dataset.matched
+        of_all = processes * len(mine) / len(batch)
+        of_matched = processes * int(matched[list(mine)].sum()) / max(1, int(matched[list(batch)].sum()))
+        return {part: of_matched if part == "matching" else of_all for part in self.parts[1:]}
 
 
 def make_stages(run: Run, splits: Splits) -> list[Stage]:
@@ -65,7 +83,18 @@ def make_stages(run: Run, splits: Splits) -> list[Stage]:
             )
         parts: tuple[str, ...] = ("total", "matching")
         stages.append(
-            Stage("stage I", "video", run.stage_one_epochs, 0, dataset, videos, parts, _pair_losses(), validate=False)
+            Stage(
+                "stage I",
+                "video",
+                run.stage_one_epochs,
+                0,
+                dataset,
+                videos,
+                parts,
+                _pair_losses(),
+                lambda losses: losses["matching"],
+                validate=False,
+            )
         )
     dataset = splits.dataset("train", negatives if run.objective.needs_negatives else None)
     questions = range(len(dataset))
@@ -81,6 +110,7 @@ def make_stages(run: Run, splits: Splits) -> list[Stage]:
             questions,
             parts,
             _answer_losses(run, all(record.matched for record in dataset.records)),
+            run.objective.total,
             validate=True,
         )
     )
@@ -91,8 +121,7 @@ def _pair_losses() -> Losses:
     loss = PairMatchingLoss()
 
     def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
-        matching = loss(model.pair(batch.audio, batch.visual, batch.negative))
-        return {"total": matching, "matching": matching}
+        return {"matching": loss(model.pair(batch.audio, batch.visual, batch.negative))}
 
     return losses
 
@@ -100,7 +129,7 @@ def _pair_losses() -> Losses:
 def _answer_losses(run: Run, all_matched: bool) -> Losses:
     def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
         out = model(batch.audio, batch.visual, batch.question, batch.negative)
-        return run.objective(out, batch.answer, matched=None if all_matched else batch.matched)
+        return run.objective.losses(out, batch.answer, matched=None if all_matched else batch.matched)
 
     return losses
 
@@ -113,8 +142,16 @@ class StageLosses(nn.Module):
 
     def __init__(self, model: Network, stage: Stage) -> None:
         super().__init__()
-        self.model, self.losses = model, stage.losses
+        self.model, self.losses, self.total = model, stage.losses, stage.total
 
-    def forward(self, samples: Samples) -> dict[str, Tensor]:
-        """The losses by name."""
-        return self.losses(self.model, samples.make())
+    def forward(self, samples: Samples, shares: Mapping[str, float] | None = None) -> dict[str, Tensor]:
+        """The losses by name, the total first.
+
+        Args:
+            samples: What to compute them of.
+            shares: What each of them counts for, see :meth:`Stage.shares`; None where there is one process.
+        """
+        losses = self.losses(self.model, samples.make())
+        if shares is not None:
+            losses = {name: shares[name] * loss for name, loss in losses.items()}
+        return {"total": self.total(losses), **losses}

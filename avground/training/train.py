@@ -13,11 +13,13 @@ from avground.models import MODELS, Network
 from avground.training.checkpoint import read_checkpoint
 from avground.training.graph import find_recorder
 from avground.training.interrupt import Interrupted, stop_on_signals
+from avground.training.launch import check_launcher
+from avground.training.lock import lock_folder
 from avground.training.loop import METRICS, Loop
 from avground.training.placement import load_features, place_features
 from avground.training.report import make_report, print_report
 from avground.training.run import Run
-from avground.training.saver import BEST, LAST
+from avground.training.saver import BEST, LAST, remove_unfinished
 from avground.training.splits import Splits, load_splits
 
 
@@ -69,11 +71,14 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
         loop = Loop(run, model, splits, output, fabric, stop, bank, recorder)
         if content is not None:
             loop.restore(content, path)
-        try:
-            loop.fit()
-            report = make_report(loop)
-        except KeyboardInterrupt as error:
-            raise Interrupted(_leave(loop)) from error
+        with lock_folder(output, fabric.is_global_zero):
+            if fabric.is_global_zero:
+                remove_unfinished(output, BEST, LAST, METRICS)
+            try:
+                loop.fit()
+                report = make_report(loop)
+            except KeyboardInterrupt as error:
+                raise Interrupted(_leave(loop)) from error
     if fabric.is_global_zero:
         print_report(report, output)
     return report
@@ -91,6 +96,7 @@ def make_fabric(run: Run) -> Fabric:
         raise ConfigError(f"device='cuda', devices={run.devices}: expected at most the {there} that torch finds here")
     if device == "cpu" and run.precision == "16-mixed":
         raise ConfigError("precision: expected '32-true' or 'bf16-mixed' on the CPU, got '16-mixed'")
+    check_launcher(run.devices, run.nodes)
     precision: Any = run.precision
     return Fabric(accelerator=device, devices=run.devices, num_nodes=run.nodes, precision=precision)
 

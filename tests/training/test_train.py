@@ -13,6 +13,7 @@ from avground.errors import ConfigError, DataError
 from avground.models import GroundingNetwork
 from avground.training import Interrupted, Objective, load_checkpoint, read_checkpoint, saver, train
 from avground.training.loop import Loop
+from avground.training.sampler import EpochSampler
 
 # Two stages with one and two epochs of 2 and 4 steps, so the steps of a run are 0 to 9.
 STEPS = 2 + 4 + 4
@@ -175,11 +176,11 @@ def test_a_damaged_last_checkpoint_falls_back_to_the_best(run, tmp_path, whole):
 
 
 def test_a_finished_run_is_tested_again_but_never_overwritten(run, whole):
-    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    before = {path.name: path.read_bytes() for path in whole.iterdir() if path.name != ".lock"}
     assert set(before) == {"last.pt", "best.pt", "metrics.json"}
     with pytest.raises(ConfigError, match=r"output.*with last\.pt, best\.pt, metrics\.json: resume it \(--resume\) or"):
         train(run, whole)
-    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in whole.iterdir() if path.name != ".lock"} == before
     assert train(run, whole, resume=True)["test"] == json.loads(before["metrics.json"])["test"]
     assert (whole / "last.pt").read_bytes() == before["last.pt"]
 
@@ -204,23 +205,74 @@ def test_resuming_on_other_questions_is_an_error(make_run, whole, tmp_path):
         train(make_run(data=other), whole, resume=True)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(run, tmp_path, monkeypatch, value):
-    calls, original = [], Objective.__call__
+def _break_losses(patch, call, value):
+    """Make the answer loss of one step something else; counted over the run."""
+    calls, original = [], Objective.losses
 
     def broken(self, out, answers, **settings):
         calls.append(1)
         losses = original(self, out, answers, **settings)
-        return {**losses, "total": losses["total"] * (value if len(calls) == 3 else 1)}
+        return {**losses, "answer": losses["answer"] * (value if len(calls) == call else 1)}
 
-    monkeypatch.setattr(Objective, "__call__", broken)
-    with pytest.raises(
-        FloatingPointError, match=f"loss is {value}.*stage II, epoch 1, step 3.*last.pt, if there, is older"
-    ):
-        train(run, tmp_path)
-    saved = read_checkpoint(tmp_path / "last.pt")
-    assert (saved["progress"]["stage"], saved["progress"]["step"]) == (1, 0)
+    patch.setattr(Objective, "losses", broken)
+
+
+@pytest.mark.parametrize(("value", "name"), [(float("nan"), "nan"), (float("inf"), "inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_where_it_can_go_on(
+    run, splits, tmp_path, monkeypatch, whole, value, name
+):
+    with monkeypatch.context() as patch:
+        _break_losses(patch, 3, value)
+        with pytest.raises(FloatingPointError) as raised:
+            train(run, tmp_path / "cut")
+    message = str(raised.value)
+    assert f"got a loss of {name} with gradients of norm " in message
+    assert "in stage II, epoch 1, step 3 of 4, on questions about the videos " in message
+    assert f"{tmp_path / 'cut' / 'last.pt'} holds the run as it was before that step" in message
+    named = message.split("about the videos ")[1].split(". ")[0].split(", ")
+    order = EpochSampler(range(len(splits.records["train"])), 8, (0, 1)).batch(2)
+    assert set(named) == {splits.records["train"][place].video_id for place in order}
+    saved = read_checkpoint(tmp_path / "cut" / "last.pt")
+    assert (saved["progress"]["stage"], saved["progress"]["step"]) == (1, 2)
     assert all(weight.isfinite().all() for weight in saved["model"].values())
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+def test_gradients_that_are_not_finite_stop_the_run_too(run, tmp_path, monkeypatch, whole):
+    """A finite loss whose gradients are not would ruin the weights, and be noticed one step later."""
+    calls, original = [], torch.nn.utils.get_total_norm
+
+    def norm(gradients):
+        calls.append(1)
+        if len(calls) == 7:
+            gradients[0].fill_(float("inf"))
+        return original(gradients)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.utils, "get_total_norm", norm)
+        with pytest.raises(
+            FloatingPointError, match=r"loss of [0-9.]+ with gradients of norm inf .*epoch 2, step 1 of"
+        ):
+            train(run, tmp_path / "cut")
+    assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["epoch"] == 1
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
+
+
+def test_steps_after_a_number_that_is_not_finite_change_nothing(run, tmp_path, monkeypatch, whole):
+    """On CUDA the numbers are looked at a few times a second only: what is done in between must not count."""
+    with monkeypatch.context() as patch:
+        _break_losses(patch, 2, float("nan"))
+        patch.setattr(Loop, "_look", lambda *_: None)
+        patch.setattr(Loop, "_describe", lambda *_: "")
+        _interrupt(patch, "_step", 2 + 3, _raise, before=False)
+        with pytest.raises(Interrupted):
+            train(run, tmp_path / "cut")
+    progress = read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]
+    assert (progress["stage"], progress["epoch"], progress["step"], progress["sums"][-1]) == (1, 0, 1, 1)
+    train(run, tmp_path / "cut", resume=True)
+    _same(whole, tmp_path / "cut")
 
 
 def test_without_matching_no_frame_of_another_video_is_read(make_run, tmp_path, monkeypatch):

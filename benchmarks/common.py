@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 import avground
 from avground.data import pocket
+from avground.env import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -27,12 +28,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def environment() -> dict[str, Any]:
     """When, on what machine and with what versions something was measured."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "date": datetime.date.today().isoformat(),
-        "machine": {"processor": names[0] if names else platform.machine(), "cores": os.cpu_count()},
+        "machine": {"processor": processor(), "cores": os.cpu_count()},
         "versions": {"avground": avground.__version__, "python": platform.python_version(), "torch": torch.__version__},
     }
 

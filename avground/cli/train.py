@@ -22,7 +22,7 @@ from typing import get_args
 from avground.data import pocket
 from avground.data.vocabulary import UnknownWords
 from avground.models import ABLATIONS, MODELS
-from avground.training import DEVICES, FEATURES_ON, GRAPHS, PRECISIONS, Run, music_avqa_run, pocket_run, train
+from avground.training import DEVICES, FEATURES_ON, GRAPHS, LOGGERS, PRECISIONS, Run, music_avqa_run, pocket_run, train
 from avground.training.launch import find_launcher, is_first_process
 
 
@@ -65,6 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--workers", type=int, help="processes that read from disk (default: as many as pay)")
     output = parser.add_argument_group("output")
     output.add_argument("--output", type=Path, metavar="DIR", help="default: runs/<model>-<data>-<seed>")
+    output.add_argument(
+        "--log", nargs="*", choices=LOGGERS, help="metrics.csv and TensorBoard's events, each or none (default: csv)"
+    )
     output.add_argument("--resume", action="store_true", help="go on with the run in the output folder")
 
 

@@ -1,5 +1,6 @@
 """Training, evaluation and checkpoints."""
 
+from avground.training.attention import AttentionMetric
 from avground.training.checkpoint import load_checkpoint, read_checkpoint, rebuild
 from avground.training.evaluate import Evaluation, evaluate
 from avground.training.grounding import GroundingMetric
@@ -7,7 +8,7 @@ from avground.training.interrupt import Interrupted
 from avground.training.metrics import Scores, prior_scores, score, table
 from avground.training.objective import Objective
 from avground.training.report import make_report
-from avground.training.run import DEVICES, FEATURES_ON, GRAPHS, PRECISIONS, Run, music_avqa_run, pocket_run
+from avground.training.run import DEVICES, FEATURES_ON, GRAPHS, LOGGERS, PRECISIONS, Run, music_avqa_run, pocket_run
 from avground.training.splits import Splits, load_splits
 from avground.training.train import make_model, train
 
@@ -15,7 +16,9 @@ __all__ = [
     "DEVICES",
     "FEATURES_ON",
     "GRAPHS",
+    "LOGGERS",
     "PRECISIONS",
+    "AttentionMetric",
     "Evaluation",
     "GroundingMetric",
     "Interrupted",

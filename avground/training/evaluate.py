@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from avground.data import Bank, Batch, MusicAVQA, Record
 from avground.data.pocket import Truth
 from avground.errors import ConfigError, DataError, check_choice
+from avground.training.attention import AttentionMetric
 from avground.training.batches import find_source
 from avground.training.grounding import GroundingMetric, masks_of
 from avground.training.metrics import Scores, score
@@ -30,10 +31,12 @@ class Evaluation(Scores):
         count: See :class:`avground.training.Scores`.
         predicted: The answer given to each question, in the order of the records.
         grounding: What :class:`avground.training.GroundingMetric` found; empty where the truth is not known.
+        attention: What :class:`avground.training.AttentionMetric` found.
     """
 
     predicted: tuple[str, ...] = ()
     grounding: dict[str, dict[str, float | int]] = field(default_factory=dict)
+    attention: dict[str, dict[str, float | int]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -56,7 +59,7 @@ def evaluate(
             (training or evaluation) that it was in.
         dataset: The questions. Negatives are not used; give a data set without them.
         fabric: Shares the work among processes; None for this process and the device that the model is on.
-        batch_size: Questions at once, in each process; changes the answers no more than rounding does.
+        batch_size: Questions at once, in each process; changes what is found no more than rounding does.
         workers: Processes that read features from disk.
         shuffle: ``"audio"`` gives every video the sound of another one, ``"visual"`` the pictures: what a model still
             answers then it does not take from there.
@@ -85,6 +88,7 @@ def evaluate(
         )
     fabric = _fabric_for(model) if fabric is None else fabric
     metric = None if truth is None else _metric(dataset, truth, fabric)
+    attention = AttentionMetric().to("cpu" if fabric.device.type == "mps" else fabric.device)  # it needs float64
     # Wrapped for several processes, it would expect as many batches in each.
     plain = cast(nn.Module, model.module) if is_wrapped(model) else model
     was_training = plain.training
@@ -99,6 +103,7 @@ def evaluate(
             for batch in show(loader, len(batches)) if show else loader:
                 out = plain(batch.audio, batch.visual, batch.question)
                 predicted[batch.index] = out.answer_logits.argmax(-1)
+                attention.update(out, (batch.question != 0).sum(-1))
                 if metric is not None:
                     metric.update(out, batch.index)
     finally:
@@ -109,7 +114,8 @@ def evaluate(
     choices = dataset.vocabulary.answers
     scores = score(together, answers, [record.type for record in dataset.records], len(choices))
     names = tuple(choices[number] for number in together.tolist())
-    return Evaluation(scores.accuracy, scores.count, names, {} if metric is None else metric.compute())
+    grounding = {} if metric is None else metric.compute()
+    return Evaluation(scores.accuracy, scores.count, names, grounding, attention.compute())
 
 
 def reduce(fabric: Fabric, tensor: Tensor, how: Literal["max", "mean"]) -> Tensor:

@@ -29,8 +29,8 @@ def find_launcher() -> Launched | None:
         return Launched("torchrun", of_node, every // of_node)
     if SLURMEnvironment.detect():
         nodes = int(os.environ.get("SLURM_NNODES", "1"))
-        of_node = os.environ.get("SLURM_NTASKS_PER_NODE") or str(int(os.environ["SLURM_NTASKS"]) // nodes)
-        return Launched("srun", int(of_node), nodes)
+        tasks = os.environ.get("SLURM_NTASKS_PER_NODE")
+        return Launched("srun", int(os.environ["SLURM_NTASKS"]) // nodes if tasks is None else int(tasks), nodes)
     return None
 
 

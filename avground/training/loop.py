@@ -18,6 +18,7 @@ from avground.training.evaluate import Evaluation, evaluate, reduce
 from avground.training.graph import Recorder
 from avground.training.grounding import masks_of
 from avground.training.interrupt import StopRequest
+from avground.training.observer import Observer
 from avground.training.optimizer import make_adam, optimizer_state, restore_optimizer, set_rate
 from avground.training.progress import Bar, Progress, show_batches, summary
 from avground.training.run import Run
@@ -76,6 +77,7 @@ class Loop:
         self.tally = Tally(fabric.device)
         self._steps: Steps | None = None
         self._between = True
+        self.observer = Observer(run, splits, model, output, fabric)
         self.saver = Saver(output, writes=fabric.is_global_zero)
         self._started = time.monotonic()
 
@@ -97,18 +99,19 @@ class Loop:
             FloatingPointError: if a loss is not finite.
         """
         self._started = time.monotonic()
+        self.observer.open(self.progress.history)
         while not self.done:
             number = self.progress.stage
             stage = self.stages[number]
             self._steps = Steps(self.run, stage, self.plain, self.fabric, self.optimizer, self.tally, self.recorder)
             while self.progress.stage == number:
-                started, first = time.monotonic(), self.progress.step
+                self.observer.usage.start()
                 sampler = self._sampler(stage)
                 self._train_epoch(stage, self._steps, sampler)
-                self._look(stage, sampler)  # This waits for the device, so that the rate is that of work done.
-                samples = min((sampler.batches - first) * self.run.batch_size, len(stage.indices))
-                rate = samples / max(time.monotonic() - started, 1e-9)
-                self._finish_epoch(stage, sampler.batches, rate)
+                self._look(stage, sampler)
+                usage = self.observer.usage.stop(sum(map(len, sampler.whole())))
+                self._finish_epoch(stage, sampler.batches, usage)
+        self.observer.close()
 
     def save(self) -> None:
         """Write checkpoints; only the first process does."""
@@ -222,18 +225,21 @@ class Loop:
             self._look(stage, sampler)
             self.save()
 
-    def _finish_epoch(self, stage: Stage, steps: int, rate: float) -> None:
-        """Validate, remember, save, and go on to the next epoch or stage."""
+    def _finish_epoch(self, stage: Stage, steps: int, usage: dict[str, Any]) -> None:
+        """Validate, remember, save, log, and go on to the next epoch or stage."""
         progress = self.progress
         means = dict(zip(stage.parts, self._means(stage, steps), strict=True))
         entry: dict[str, Any] = {"stage": stage.name, "epoch": progress.epoch + 1, "losses": means}
         entry["learning_rate"] = self.run.learning_rate_at(progress.epoch)
-        best = progress.best
+        best, told = progress.best, list[str]()
         if stage.validate:
-            entry["validation"] = best_now = self.evaluate("validation", self.validation).all
-            best = max(best, best_now)
+            found = self.evaluate("validation", self.validation, truth=self.splits.truth)
+            entry.update(validation=found.all, attention=found.attention, grounding=found.grounding)
+            best = max(best, found.all)
+            told = self.observer.alerts(found, progress.epoch + 1)
+        entry.update(usage)
         improved = best > progress.best
-        self._say(summary(stage, entry, rate, improved))
+        self._say(summary(stage, entry, improved), *told)
         self._between = False
         last = progress.epoch + 1 == stage.epochs
         self.progress = dataclasses.replace(
@@ -253,6 +259,7 @@ class Loop:
             self.saver.keep_best(self._content())
         if last or self.saver.due(within_epoch=False):
             self.save()
+        self.observer.write(entry)
 
     def _new_optimizer(self) -> Any:
         capturable = self.recorder is not None and self.fabric.device.type == "cuda"
@@ -270,17 +277,13 @@ class Loop:
         step = self.tally.steps
         self.save()
         self.fabric.barrier()  # Whoever is first to end may take the others along.
-        loss, norm = self.tally.found.tolist()
-        dataset = stage.dataset
-        videos = dict.fromkeys(
-            name for i in sampler.batch(step) for name in (dataset.video_ids[i], dataset.audio_ids[i])
-        )
+        videos = stage.videos_of(sampler.batch(step))
         where = f"{stage.name}, epoch {self.progress.epoch + 1}, step {step + 1} of {sampler.batches}"
         raise FloatingPointError(
-            f"expected finite numbers, got a loss of {loss:g} with gradients of norm {norm:g} in {where}, on questions "
-            f"about the videos {', '.join(videos)}. {self.output / LAST} holds the run as it was before that step. Look "
-            f"at these features (avground verify), or train with a lower learning_rate than {self.run.learning_rate:g} "
-            f"or another precision than {self.run.precision!r}"
+            f"{self.tally.describe()} in {where}, on questions about the videos {', '.join(videos)}. "
+            f"{self.output / LAST} holds the run as it was before that step. Look at these features (avground verify), "
+            f"or train with a lower learning_rate than {self.run.learning_rate:g} or another precision than "
+            f"{self.run.precision!r}"
         )
 
     def _describe(self, stage: Stage, sampler: EpochSampler) -> str:
@@ -293,9 +296,9 @@ class Loop:
     def _means(self, stage: Stage, steps: int) -> list[float]:
         return list(reduce(self.fabric, self.tally.means(len(stage.parts), steps), "mean").tolist())
 
-    def _say(self, line: str) -> None:
+    def _say(self, *lines: str) -> None:
         if self.fabric.is_global_zero:
-            print(line, flush=True)
+            print(*lines, sep="\n", flush=True)
 
 
 def _step_seed(*numbers: int) -> int:

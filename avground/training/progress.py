@@ -27,7 +27,7 @@ class Progress:
         best: Best validation accuracy so far; below 0 before the first.
         best_epoch: The epoch of stage II, counted from 1, that reached it.
         seconds: Time spent so far, interruptions left out.
-        history: For each finished epoch its losses, rate and validation accuracy.
+        history: For each finished epoch its losses, rate, validation accuracy, and whatever else was measured.
     """
 
     stage: int = 0
@@ -109,17 +109,21 @@ def show_batches(
     return show
 
 
-def summary(stage: Stage, entry: dict[str, Any], rate: float, improved: bool) -> str:
-    """A finished epoch in a line.
+def summary(stage: Stage, entry: dict[str, Any], improved: bool) -> str:
+    """A finished epoch in a line: losses, accuracy, how far sound and picture agree in time, pointing accuracy, speed.
 
     Args:
         stage: Its stage.
-        entry: What :attr:`Progress.history` holds of it.
-        rate: Samples a second.
+        entry: What :attr:`Progress.history` holds of it; ``attention`` and ``grounding`` may be missing.
         improved: Whether it is the best so far.
     """
     parts = ", ".join(f"{name} {mean:.4f}" for name, mean in entry["losses"].items() if name != "total")
-    validation = f"  validation {100 * entry['validation']:.2f} %{' *' if improved else '  '}" if stage.validate else ""
     epoch = f"epoch {entry['epoch']:>2}/{stage.epochs}"
-    rates = f"lr {entry['learning_rate']:.2g}  {rate:,.0f} {stage.unit}s/s"
-    return f"{stage.name:<8}  {epoch}  loss {entry['losses']['total']:.4f} ({parts}){validation}  {rates}"
+    words = [f"{stage.name:<8}", epoch, f"loss {entry['losses']['total']:.4f} ({parts})"]
+    if stage.validate:
+        words.append(f"validation {100 * entry['validation']:.2f} % {'*' if improved else ' '}")
+    if time_of := entry.get("attention", {}).get("time"):
+        words.append(f"agree {time_of['agreement']:.3f}")
+    if where := entry.get("grounding", {}).get("pointing"):
+        words.append(f"point {100 * where['accuracy']:.1f} %")
+    return "  ".join([*words, f"lr {entry['learning_rate']:.2g}", f"{entry['speed']['samples_per_second']:,.0f}/s"])

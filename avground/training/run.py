@@ -3,22 +3,25 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from avground.data.vocabulary import UnknownWords
-from avground.errors import ConfigError, check_choice, check_positive, check_whole
+from avground.errors import ConfigError, brief, check_choice, check_positive, check_whole
 from avground.models import ABLATIONS, MODELS, OBJECTIVES, UNMATCHED
 from avground.training.objective import Objective
+
+LoggerName = Literal["csv", "tensorboard"]
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 FEATURES_ON = ("auto", "device", "host", "disk")
 GRAPHS = ("auto", "on", "off")
+LOGGERS: tuple[LoggerName, ...] = get_args(LoggerName)
 
 # None changes a number: data may have moved (annotations are compared by content, features by their manifests where
 # they have them), features are the same wherever they lie, processes that only load data may come and go, and a
 # recorded step computes what a step computes.
-_FREE_TO_CHANGE = frozenset({"data", "features", "features_on", "graph", "workers"})
+_FREE_TO_CHANGE = frozenset({"data", "features", "features_on", "graph", "log", "workers"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,7 @@ class Run:
             can be: on one CUDA device that holds the features, and not with ``precision="16-mixed"``.
         workers: Processes that read features from disk; None for 0 where the features are in memory and a few where
             not.
+        log: What every epoch is logged to: ``"csv"`` (``metrics.csv``), ``"tensorboard"``, both or nothing.
 
     Raises:
         ConfigError: names the field, what was expected and what it got.
@@ -91,6 +95,7 @@ class Run:
     features_on: str = "auto"
     graph: str = "auto"
     workers: int | None = None
+    log: tuple[LoggerName, ...] = ("csv",)
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -100,6 +105,9 @@ class Run:
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("features_on", self.features_on, FEATURES_ON)
         check_choice("graph", self.graph, GRAPHS)
+        object.__setattr__(self, "log", tuple(self.log))
+        for logger in self.log:
+            check_choice("log", logger, LOGGERS)
         lowest = {
             "segments": 1,
             "stage_one_epochs": 0,
@@ -164,11 +172,18 @@ class Run:
             ConfigError: if a field is missing, unknown or wrong.
         """
         try:
-            return cls(**{**values, "objective": Objective(**values["objective"])})
+            run = cls(**{**values, "objective": Objective(**values["objective"])})
         except (TypeError, KeyError) as error:
             raise ConfigError(
-                f"run: expected the fields {', '.join(f.name for f in dataclasses.fields(cls))}; {error}"
+                f"run: expected the fields {', '.join(f.name for f in dataclasses.fields(cls))}; {str(error)[:200]}"
             ) from error
+        for name in ("data", "annotations", "prefix", "features", "audio_features", "visual_features"):
+            value = getattr(run, name)
+            if not isinstance(value, str) and (value is not None or name in ("data", "annotations")):
+                raise ConfigError(f"{name}: expected a string, got {brief(value)}")
+        if not isinstance(run.overrides, Mapping) or not all(isinstance(name, str) for name in run.overrides):
+            raise ConfigError(f"overrides: expected settings by name, got {brief(run.overrides)}")
+        return run
 
     def differences(self, other: "Run") -> dict[str, tuple[Any, Any]]:
         """The fields in which two runs differ, apart from those that change no number, such as ``data``."""

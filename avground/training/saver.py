@@ -34,7 +34,9 @@ class Saver:
         self._best = copy.deepcopy(content) if self.writes else None
 
     def due(self, within_epoch: bool) -> bool:
-        """Whether it is long enough since the last writing."""
+        """Whether it is long enough since the last writing; after the first epoch of all it is."""
+        if not within_epoch and not (self.output / LAST).exists():
+            return True
         return time.monotonic() - self._written > (_STEP_SECONDS if within_epoch else _EPOCH_SECONDS)
 
     def write(self, content: dict[str, Any]) -> None:
@@ -52,9 +54,11 @@ class Saver:
         path = self.output / name
         try:
             write_atomically(path, content)
-        except (OSError, RuntimeError) as error:  # torch tells of a full disk by either.
+        except (OSError, RuntimeError) as error:
+            # When its file cannot be written, torch may have more to say about what follows from that.
+            cause = error.__context__ if isinstance(error.__context__, OSError) else error
             raise OSError(
-                f"{path}: expected to write a checkpoint, got {line(error)}. What {self.output} holds is whole, from "
+                f"{path}: expected to write a checkpoint, got {line(cause)}. What {self.output} holds is whole, from "
                 "before: once there is room, go on with --resume (resume=True)"
             ) from error
 

@@ -45,6 +45,11 @@ class Stage:
     total: Callable[[Mapping[str, Tensor]], Tensor]
     validate: bool
 
+    def videos_of(self, samples: Sequence[int]) -> list[str]:
+        """The videos seen and heard in samples, each once."""
+        data = self.dataset
+        return list(dict.fromkeys(name for i in samples for name in (data.video_ids[i], data.audio_ids[i])))
+
     def shares(self, mine: Sequence[int], batch: Sequence[int], processes: int) -> dict[str, float]:
         """What the losses of a process count for, so that their mean over processes is the loss of the whole batch.
 

@@ -51,6 +51,11 @@ class Tally:
         """Steps added up; waits for the device."""
         return int(self.sums[-1].item())
 
+    def describe(self) -> str:
+        """What was found, in words; waits for the device."""
+        loss, norm = self.found.tolist()
+        return f"expected finite numbers, got a loss of {loss:g} with gradients of norm {norm:g}"
+
     def means(self, losses: int, steps: int) -> Float[Tensor, " losses"]:
         """The mean of each loss over so many steps."""
         return self.sums[:losses] / steps

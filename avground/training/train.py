@@ -15,6 +15,7 @@ from avground.training.graph import find_recorder
 from avground.training.interrupt import Interrupted, stop_on_signals
 from avground.training.launch import check_launcher
 from avground.training.lock import lock_folder
+from avground.training.logs import check_logs
 from avground.training.loop import METRICS, Loop
 from avground.training.placement import load_features, place_features
 from avground.training.report import make_report, print_report
@@ -49,6 +50,7 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
     content, path = _find_checkpoint(output, run) if resume else (None, "")
     if not resume:
         _refuse_to_overwrite(output)
+    check_logs(run.log, output, resume=resume)
     fabric = make_fabric(run)
     fabric.launch()
     # What training holds in memory itself is not held a second time for reading.
@@ -80,7 +82,7 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
             except KeyboardInterrupt as error:
                 raise Interrupted(_leave(loop)) from error
     if fabric.is_global_zero:
-        print_report(report, output)
+        print_report(report, output, loop.observer.told)
     return report
 
 

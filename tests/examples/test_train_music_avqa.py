@@ -25,7 +25,7 @@ def test_two_processes_train_the_tiny_world_and_a_second_run_does_not_overwrite_
     questions = json.loads((tmp_path / "cache" / "pocket-tiny-0" / "json" / "avqa-test.json").read_text())
     assert report["test"]["count"]["All"] == len(questions)
     assert sum(n for row, n in report["test"]["count"].items() if "/" in row) == len(questions)
-    for expected in ("making Pocket world 'tiny' in", "2 x cpu", "Audio-Visual  average", "metrics.json"):
+    for expected in ("making Pocket world 'tiny' in", "2 x cpu", "Audio-Visual  average", "/metrics.json"):
         assert done.stdout.count(expected) == 1
     assert (output / "best.pt").exists()
     assert (output / "last.pt").exists()

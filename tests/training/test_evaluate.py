@@ -1,8 +1,13 @@
+import math
+
 import pytest
+import torch
 from torch import nn
 
 from avground.errors import ConfigError, DataError
+from avground.models import Grounded
 from avground.training import evaluate, make_model
+from avground.training.attention import AttentionMetric
 from avground.training.evaluate import shuffle_videos
 
 
@@ -38,7 +43,28 @@ def test_the_model_stays_in_its_mode_and_takes_no_gradient(model, test_set, trai
 
 
 def test_processes_that_read_change_nothing(model, test_set):
-    assert evaluate(model, test_set, workers=1, batch_size=8) == evaluate(model, test_set)
+    assert evaluate(model, test_set, workers=1, batch_size=8) == evaluate(model, test_set, batch_size=8)
+
+
+def test_attention_is_measured_in_every_evaluation_whatever_the_batches(model, splits, test_set):
+    batch = test_set.__getitems__(range(len(test_set)))
+    metric = AttentionMetric()
+    metric.update(model.eval()(batch.audio, batch.visual, batch.question), (batch.question != 0).sum(-1))
+    expected = metric.compute()
+    assert list(expected) == ["time", "audio", "visual", "cells", "target"]
+    for options in ({}, {"batch_size": 4}, {"truth": splits.truth}):
+        found = evaluate(model, test_set, **options).attention
+        assert found.keys() == expected.keys()
+        for of, measures in expected.items():
+            assert found[of] == pytest.approx(measures, rel=1e-5)
+    assert evaluate(model, test_set, shuffle="audio").attention["audio"] != expected["audio"]
+
+
+def test_weights_that_are_not_finite_do_not_stop_an_evaluation(model, test_set):
+    model.register_forward_hook(lambda *args: args[-1]._replace(audio_weights=args[-1].audio_weights * float("nan")))
+    found = evaluate(model, test_set).attention
+    assert math.isnan(found["time"]["agreement"])
+    assert math.isfinite(found["cells"]["entropy"])
 
 
 def test_batches_can_be_shown(model, test_set):
@@ -82,11 +108,12 @@ class _Reader(nn.Module):
         self.choices, self.what = choices, what
 
     def forward(self, audio, visual, question):
-        out = type("Out", (), {})()
         read = (audio if self.what == "audio" else visual).flatten(1).sum(1)
         numbers = (read * 1e4).long().remainder(self.choices)
-        out.answer_logits = nn.functional.one_hot(numbers, self.choices).float()
-        return out
+        logits = nn.functional.one_hot(numbers, self.choices).float()
+        b, t, _, h, w = visual.shape
+        segments = torch.ones(b, t)
+        return Grounded(logits, segments, segments, torch.ones(b, t, h, w), torch.zeros(question.shape), None)
 
 
 @pytest.mark.parametrize("what", ["audio", "visual"])

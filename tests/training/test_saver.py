@@ -54,6 +54,8 @@ def test_epochs_are_saved_more_often_than_steps_and_neither_always(tmp_path, mon
     now = [100.0]
     monkeypatch.setattr(saver.time, "monotonic", lambda: now[0])
     writer = Saver(tmp_path, writes=True)
+    assert (writer.due(within_epoch=False), writer.due(within_epoch=True)) == (True, False)  # nothing is there yet
+    (tmp_path / LAST).touch()
     found = []
     for seconds in (1.0, 20.0, 601.0):
         now[0] = 100.0 + seconds

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 
@@ -68,8 +67,8 @@ class Loop:
         self.bank, self.recorder = bank, recorder
         self.stages = make_stages(run, splits)
         self.validation, self.test = splits.dataset("val"), splits.dataset("test")
-        if splits.truth is not None:
-            masks_of(self.test.records, splits.truth, splits.features.segments)  # so that it fails now or never
+        for dataset in (self.validation, self.test) if splits.truth is not None else ():
+            masks_of(dataset.records, splits.truth, splits.features.segments)  # so that it fails now or never
         self.workers = workers_for(run, splits.features)
         self.plain = model.to(fabric.device)
         self.progress = Progress()
@@ -206,7 +205,7 @@ class Loop:
     def _step(self, steps: Steps, samples: Samples, shares: dict[str, float] | None) -> None:
         progress = self.progress
         epoch = self.stages[progress.stage].first_epoch + progress.epoch
-        steps.take(samples, _step_seed(self.run.seed, epoch, progress.step, self.fabric.global_rank), shares)
+        steps.take(samples, (self.run.seed, epoch, progress.step), shares)
         self.progress = dataclasses.replace(progress, step=progress.step + 1)
 
     def _after_step(self, stage: Stage, sampler: EpochSampler) -> None:
@@ -299,7 +298,3 @@ class Loop:
     def _say(self, *lines: str) -> None:
         if self.fabric.is_global_zero:
             print(*lines, sep="\n", flush=True)
-
-
-def _step_seed(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

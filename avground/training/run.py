@@ -105,7 +105,7 @@ class Run:
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("features_on", self.features_on, FEATURES_ON)
         check_choice("graph", self.graph, GRAPHS)
-        object.__setattr__(self, "log", tuple(self.log))
+        object.__setattr__(self, "log", (self.log,) if isinstance(self.log, str) else tuple(self.log))
         for logger in self.log:
             check_choice("log", logger, LOGGERS)
         lowest = {

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 
@@ -55,14 +56,16 @@ class Steps:
             required = run.graph == "on"
             self._graphed = GraphedStep(self._compute, run.batch_size, recorder, optimizer.zero_grad, required=required)
 
-    def take(self, samples: Samples, seed: int, shares: Mapping[str, float] | None = None) -> None:
+    def take(self, samples: Samples, key: tuple[int, ...], shares: Mapping[str, float] | None = None) -> None:
         """Take a step.
 
         Args:
             samples: Those of this process.
-            seed: Of dropout.
+            key: Numbers that name the step; with the process's they decide dropout.
             shares: See :meth:`avground.training.stages.Stage.shares`; None where there is one process.
         """
+        numbers = np.random.SeedSequence((*key, self.fabric.global_rank)).generate_state(1, np.uint64)
+        seed = int(numbers[0] >> np.uint64(1))
         if self._graphed is not None:
             self.consistent = False  # A replay does all of a step.
             self._graphed(samples, seed)

@@ -348,6 +348,28 @@ def test_metrics_hold_what_a_table_needs(make_run, splits, tmp_path, capsys):
         assert expected in printed
 
 
+def test_logs_are_those_asked_for_and_of_no_other_run(make_run, tmp_path, monkeypatch):
+    run = make_run(log=("csv", "tensorboard"))
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "_step", STEPS - 1, _raise)
+        with pytest.raises(Interrupted):
+            train(run, tmp_path / "run")
+    train(run, tmp_path / "run", resume=True)
+    report = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    rows = _table(tmp_path / "run" / "metrics.csv")
+    for row, epoch in zip(rows, report["history"], strict=True):
+        assert float(row[f"{epoch['stage']}/loss/total"]) == pytest.approx(epoch["losses"]["total"])
+    last = rows[-1]
+    for name in ("validation/accuracy", "attention/time/agreement", "attention/cells/entropy", "pointing/accuracy"):
+        assert 0 <= float(last[name]) <= 1, name
+    assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 2  # the second one purges the first one's steps
+    train(make_run(log=(), epochs=1), tmp_path / "silent")
+    assert not (tmp_path / "silent" / "metrics.csv").exists()
+    for log in ("wandb", ("csv", "wandb")):
+        with pytest.raises(ConfigError, match="log: expected one of 'csv', 'tensorboard', got 'wandb'"):
+            make_run(log=log)
+
+
 def test_half_precision_trains(make_run, tmp_path):
     report = train(make_run(precision="bf16-mixed", epochs=1), tmp_path)
     assert all(loss > 0 for epoch in report["history"] for loss in epoch["losses"].values())

@@ -13,6 +13,10 @@ class Interrupted(KeyboardInterrupt):
     """Training was asked to stop and did; the message says what was saved and how to go on."""
 
 
+class StoppedTogether(KeyboardInterrupt):
+    """All processes of a run stop after the same step."""
+
+
 class StopRequest:
     """Whether somebody asked the run to stop, by Ctrl-C or a termination signal."""
 

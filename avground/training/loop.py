@@ -16,7 +16,7 @@ from avground.training.checkpoint import make_checkpoint, read_checkpoint
 from avground.training.evaluate import Evaluation, evaluate, reduce
 from avground.training.graph import Recorder
 from avground.training.grounding import masks_of
-from avground.training.interrupt import StopRequest
+from avground.training.interrupt import StoppedTogether, StopRequest
 from avground.training.observer import Observer
 from avground.training.optimizer import make_adam, optimizer_state, restore_optimizer, set_rate
 from avground.training.progress import Bar, Progress, show_batches, summary
@@ -67,8 +67,9 @@ class Loop:
         self.bank, self.recorder = bank, recorder
         self.stages = make_stages(run, splits)
         self.validation, self.test = splits.dataset("val"), splits.dataset("test")
-        for dataset in (self.validation, self.test) if splits.truth is not None else ():
-            masks_of(dataset.records, splits.truth, splits.features.segments)  # so that it fails now or never
+        if splits.truth is not None:
+            for dataset in (self.validation, self.test):
+                masks_of(dataset.records, splits.truth, splits.features.segments)  # so that it fails now or never
         self.workers = workers_for(run, splits.features)
         self.plain = model.to(fabric.device)
         self.progress = Progress()
@@ -94,7 +95,8 @@ class Loop:
         """Train until all stages are done.
 
         Raises:
-            KeyboardInterrupt: once asked to stop.
+            StoppedTogether: once asked to stop, after a step.
+            KeyboardInterrupt: once asked to stop elsewhere, or twice.
             FloatingPointError: if a loss is not finite.
         """
         self._started = time.monotonic()
@@ -219,7 +221,7 @@ class Loop:
         if several:
             asked = bool(reduce(self.fabric, torch.tensor(int(asked), device=self.fabric.device), "max").item())
         if asked:
-            raise KeyboardInterrupt
+            raise StoppedTogether
         if self.saver.due(within_epoch=True):
             self._look(stage, sampler)
             self.save()

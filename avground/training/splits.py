@@ -122,10 +122,10 @@ def _videos_of(records: Mapping[str, list[Record]]) -> tuple[list[str], list[str
 
 
 def workers_for(run: Run, features: Features) -> int:
-    """Processes that read features: as the run says, or none where the features are in memory, or a few."""
+    """Processes that read features for one that trains: as the run says, none where they are in memory, or a few."""
     if run.workers is not None:
         return run.workers
     if features.in_memory:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(4, cores)
+    return max(1, min(4, cores // run.devices))

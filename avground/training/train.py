@@ -12,7 +12,7 @@ from avground.errors import ConfigError, DataError
 from avground.models import MODELS, Network
 from avground.training.checkpoint import read_checkpoint
 from avground.training.graph import find_recorder
-from avground.training.interrupt import Interrupted, stop_on_signals
+from avground.training.interrupt import Interrupted, StoppedTogether, stop_on_signals
 from avground.training.launch import check_launcher
 from avground.training.lock import lock_folder
 from avground.training.logs import check_logs
@@ -80,7 +80,10 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
                 loop.fit()
                 report = make_report(loop)
             except KeyboardInterrupt as error:
-                raise Interrupted(_leave(loop)) from error
+                left = _leave(loop)
+                if isinstance(error, StoppedTogether):
+                    fabric.barrier()  # Whoever is first to end may take the one along that still writes.
+                raise Interrupted(left) from error
     if fabric.is_global_zero:
         print_report(report, output, loop.observer.told)
     return report

@@ -7,13 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from avground.errors import ConfigError
-from avground.training import read_checkpoint, train
+from avground.training import read_checkpoint, saver, train
 from avground.training.launch import Launched, find_launcher, is_first_process
 from avground.training.lock import lock_folder
 from avground.training.loop import Loop
@@ -103,6 +104,36 @@ def test_processes_stop_together_and_go_on_exactly(make_run, tmp_path):
     assert together(2, lambda: train(run, tmp_path / "cut", resume=True)) == [0, 0]
     whole, cut = (read_checkpoint(tmp_path / name / "last.pt")["model"] for name in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_processes_that_stop_wait_for_the_checkpoint(make_run, tmp_path):
+    """Launchers kill what is left once the first process has ended."""
+    ended = tmp_path / "ended"
+
+    def interrupted():
+        rank = int(os.environ["RANK"])
+        original, write = Loop._step, saver.write_atomically
+
+        def step(self, *arguments):
+            original(self, *arguments)
+            if self.progress.step == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def slow(path, content):
+            time.sleep(1)
+            assert not ended.exists()  # no other process has ended
+            write(path, content)
+
+        Loop._step, saver.write_atomically = step, slow
+        try:
+            train(make_run(devices=2, stage_one_epochs=0), tmp_path / "run")
+        finally:
+            if rank == 1:
+                ended.touch()
+
+    assert together(2, interrupted) == [1, 1]
+    assert ended.exists()
+    assert read_checkpoint(tmp_path / "run" / "last.pt")["progress"]["step"] == 4
 
 
 def test_a_loss_of_one_process_that_is_not_finite_stops_all(make_run, tmp_path, capfd):

@@ -6,16 +6,16 @@ placeholders take the template values from left to right. In the rephrased quest
 placeholders may be filled already: then there is no ``templ_values``, and often no question mark.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any, Literal
 
-from avground.errors import DataError
+from avground.data.headers import file_name
+from avground.errors import DataError, brief
+from avground.reading import parse_json, read_json
 
 Frequency = Literal["head", "tail"]
 
@@ -38,6 +38,13 @@ FREQUENCIES: tuple[Frequency, ...] = ("head", "tail")
 PLACEHOLDERS = ("<Object>", "<LR>", "<FL>", "<LL>", "<TH>", "<BA>", "<LRer>")
 
 _PLACEHOLDER = re.compile(r"<[^<>\s]*>")
+
+# What steers a terminal, and halves of characters, which no file can be written with.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+_LONGEST = 10_000
+"""Characters of a template."""
+_IN_A_WORD = 3
 
 # No published template has any of these next to a word, but rephrased questions do: "In the video, is ...".
 _PUNCTUATION = '.,;:!?？"()'  # noqa: RUF001
@@ -110,15 +117,9 @@ def read_rows(path: str | PathLike[str]) -> list[Any]:
     Raises:
         DataError: if the file is missing or is not a JSON list.
     """
-    source = str(path)
-    try:
-        rows = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{source}: expected a JSON file of questions, got {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{source}: expected JSON, got a file that does not parse: {error}") from error
+    rows = read_json(path, "a JSON file of questions")
     if not isinstance(rows, list):
-        raise DataError(f"{source}: expected a JSON list of questions, got {_brief(rows)}")
+        raise DataError(f"{path}: expected a JSON list of questions, got {_brief(rows)}")
     return rows
 
 
@@ -140,16 +141,17 @@ def _read_row(row: Any, source: str, number: int) -> Record:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object with the keys of a question, got {_brief(row)}")
     template = _text(row, "question_content", where).strip()
+    check_template(template, f"{where}: question_content")
     values = [] if _absent(row, "templ_values") else _strings(row, "templ_values", where)
     split = row.get("split")
     return Record(
-        video_id=_text(row, "video_id", where),
+        video_id=_video_id(row, "video_id", where),
         question_id=_question_id(row, where),
         type=_question_type(row, where),
         template=template,
         words=_fill(template, values, where),
         answer=_text(row, "anser", where),
-        audio_id=None if _absent(row, "unmatch_audio") else _text(row, "unmatch_audio", where),
+        audio_id=None if _absent(row, "unmatch_audio") else _video_id(row, "unmatch_audio", where),
         frequency=next((name for name in FREQUENCIES if name == split), None),
         deleted=_deleted(row, where),
         source=source,
@@ -167,6 +169,24 @@ def _text(row: Mapping[str, Any], key: str, where: str) -> str:
     value = _value(row, key, where)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}: {key}: expected a string that is not empty, got {_brief(value)}")
+    return _printable(value, key, where)
+
+
+def _printable(value: str, key: str, where: str) -> str:
+    if not is_printable(value):
+        raise DataError(f"{where}: {key}: expected printable characters, got {_brief(value)}")
+    return value
+
+
+def _video_id(row: Mapping[str, Any], key: str, where: str) -> str:
+    """An id: it names files, so it must not lead out of their folder."""
+    value = _text(row, key, where)
+    if _UNPRINTABLE.search(value):
+        raise DataError(f"{where}: {key}: expected printable characters, got {_brief(value)}")
+    try:
+        file_name(value)
+    except DataError as error:
+        raise DataError(f"{where}: {key}: {error}") from error
     return value
 
 
@@ -175,18 +195,16 @@ def _strings(row: Mapping[str, Any], key: str, where: str) -> list[str]:
     found = _value(row, key, where)
     value = found
     if isinstance(found, str):
-        try:
-            value = json.loads(found)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: {key}: expected a JSON list of strings, got {_brief(found)}") from error
+        value = parse_json(found, f"{where}: {key}: expected a JSON list of strings, got {_brief(found)}")
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise DataError(f"{where}: {key}: expected a JSON list of strings, got {_brief(found)}")
-    return value
+    return [_printable(item, key, where) for item in value]
 
 
 def _value(row: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in row:
-        raise DataError(f"{where}: expected the key {key!r}, got only {', '.join(map(repr, row)) or 'an empty object'}")
+        there = ", ".join(map(repr, row))[:200] or "an empty object"
+        raise DataError(f"{where}: expected the key {key!r}, got only {there}")
     return row[key]
 
 
@@ -196,7 +214,7 @@ def _question_id(row: Mapping[str, Any], where: str) -> int | None:
         return None
     value = row["question_id"]
     whole = value.is_integer() if isinstance(value, float) else isinstance(value, int) and not isinstance(value, bool)
-    if not whole:
+    if not whole or not -(2**63) <= value < 2**63:
         raise DataError(f"{where}: question_id: expected a whole number or null, got {_brief(value)}")
     return int(value)
 
@@ -224,16 +242,34 @@ def question_words(text: str) -> list[str]:
     return [word for part in text.split() if (word := part.strip(_PUNCTUATION))]
 
 
+def is_printable(text: str) -> bool:
+    """Whether a text, apart from white space, holds nothing that steers a terminal or cannot be written."""
+    return _UNPRINTABLE.search(" ".join(text.split())) is None
+
+
+def check_template(template: str, where: str) -> None:
+    """Check a template that comes back from a file, as one that questions are compared with.
+
+    Raises:
+        DataError: unless it is printable, not too long, and no word of it has more than three placeholders: there are
+            too many ways to read one then.
+    """
+    if len(template) > _LONGEST or not is_printable(template):
+        raise DataError(f"{where}: expected at most {_LONGEST} printable characters, got {brief(template)}")
+    if any(len(_PLACEHOLDER.findall(word)) > _IN_A_WORD for word in template.split()):
+        raise DataError(f"{where}: expected at most {_IN_A_WORD} placeholders in a word, got {brief(template)}")
+
+
 def _fill(template: str, values: list[str], where: str) -> tuple[str, ...]:
     """The words of a question, its placeholders filled from left to right."""
     placeholders = _PLACEHOLDER.findall(template)
     unknown = [name for name in placeholders if name not in PLACEHOLDERS]
     if unknown:
         raise DataError(
-            f"{where}: question_content: expected placeholders among {', '.join(PLACEHOLDERS)}, got {unknown[0]}"
+            f"{where}: question_content: expected placeholders among {', '.join(PLACEHOLDERS)}, got {unknown[0][:100]}"
         )
     if len(values) != len(placeholders):
-        wanted = ", ".join(placeholders) or "no placeholder"
+        wanted = ", ".join(placeholders[:20]) or "no placeholder"
         raise DataError(
             f"{where}: templ_values: expected {len(placeholders)} ({wanted}), got {len(values)}: {_brief(values)}"
         )
@@ -245,5 +281,4 @@ def _fill(template: str, values: list[str], where: str) -> tuple[str, ...]:
 
 
 def _brief(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 120 else text[:117] + '...'}"
+    return f"{type(value).__name__} {brief(value)}"

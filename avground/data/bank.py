@@ -66,7 +66,7 @@ class Bank:
             progress: Whether to show a progress bar when it takes long (needs tqdm).
 
         Raises:
-            DataError: if a video was not checked, or its file has changed since.
+            DataError: if a video was not checked, its file has changed since, or a value is not finite: names it.
         """
         wanted = by_kind(video_ids, audio_ids)
         kinds = features.kinds

@@ -12,7 +12,7 @@ from avground.data.kinds import FeatureKind, check_layout
 from avground.data.manifest import FILE, Kind, Manifest, read_manifest
 from avground.data.memory import available_memory
 from avground.data.segments import LAYOUTS, FeatureFiles
-from avground.errors import ConfigError, DataError
+from avground.errors import ConfigError, DataError, brief
 
 Keep = Literal["auto", "memory", "disk"]
 
@@ -68,7 +68,7 @@ class Features:
         """The sound of videos.
 
         Raises:
-            DataError: if a video was not checked, or its file has changed since.
+            DataError: if a video was not checked, its file has changed since, or a value is not finite.
         """
         return self.kinds["audio"].clips(video_ids)
 
@@ -76,7 +76,7 @@ class Features:
         """The pictures of videos.
 
         Raises:
-            DataError: if a video was not checked, or its file has changed since.
+            DataError: if a video was not checked, its file has changed since, or a value is not finite.
         """
         return self.kinds["visual"].clips(video_ids)
 
@@ -88,7 +88,8 @@ class Features:
             segments: The segment of each, from 0 to t - 1.
 
         Raises:
-            DataError: if a video was not checked, its file has changed since, or there is no such segment.
+            DataError: if a video was not checked, its file has changed since, there is no such segment, or a value is
+                not finite.
         """
         return self.kinds["visual"].frames(video_ids, segments)
 
@@ -147,8 +148,8 @@ class FeatureFolder(Features):
     in half, single or double precision; single precision is what is returned. In one folder a full video has either 60
     rows (one a second) or 10, or one for each segment, or as many as its manifest says; which is told from the longest
     file checked, so check the videos of a data set together rather than one by one. Where both manifests tell the same
-    rate, sound and pictures are taken from the same seconds. A shorter file is continued by its last row. Values are
-    not looked at: a NaN on disk is a NaN in the batch.
+    rate, sound and pictures are taken from the same seconds. A shorter file is continued by its last row. A value
+    that is not finite is an error when it is read: as soon as the videos are checked where they are kept in memory.
 
     Args:
         root: The folder that holds both folders.
@@ -204,7 +205,7 @@ class FeatureFolder(Features):
         Raises:
             DataError: if an id is not a plain file name, or a file is missing, is cut short, has no row or more rows
                 than a video can have, another type or rank, or another size than the rest (or than the manifest says).
-                Names the first few and how many there are.
+                Names the first few and how many there are. Where features are kept in memory, if a value is not finite.
             ConfigError: if ``keep="memory"`` asks for more memory than there is.
         """
         if self._check(video_ids, audio_ids, progress):
@@ -269,12 +270,14 @@ def check_description(description: Any, where: str) -> None:
         if about["manifest"] is not None:
             Manifest.from_dict(about["manifest"], f"{where}: {kind}")
         if about["precision"] not in PRECISIONS:
-            raise DataError(f"{where}: {kind}: expected one of {', '.join(PRECISIONS)}, got {about['precision']!r}")
+            raise DataError(
+                f"{where}: {kind}: expected one of {', '.join(PRECISIONS)}, got {brief(about['precision'])}"
+            )
         check_layout(about["layout"], f"{where}: {kind}")
 
 
 def _keys(value: Any) -> str:
-    return ", ".join(sorted(map(str, value))) if isinstance(value, Mapping) and value else repr(value)[:100]
+    return ", ".join(sorted(map(str, value)))[:200] if isinstance(value, Mapping) and value else brief(value)
 
 
 def find_folder(root: Path, kind: Kind) -> str:

@@ -7,15 +7,22 @@ import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avground.data.cache import cache_directory
-from avground.errors import DataError
+from avground.errors import DataError, brief
+from avground.reading import check_plain, open_regular, read_json
 
 _T = TypeVar("_T")
+
+_LONGEST_HEADER = 12 + 10_000
+_MOST_DIMENSIONS = 8
+_MOST_LENGTH = 2**48
 
 
 class Header(NamedTuple):
@@ -36,9 +43,9 @@ def file_name(video_id: str) -> str:
     Raises:
         DataError: if the id would name anything but a file directly inside the folder.
     """
-    plain = video_id not in ("", ".", "..") and "\0" not in video_id
+    plain = isinstance(video_id, str) and video_id not in ("", ".", "..") and "\0" not in video_id
     if not plain or not PurePosixPath(video_id).name == PureWindowsPath(video_id).name == video_id:
-        raise DataError(f"video id: expected a plain file name without a folder, got {video_id!r}")
+        raise DataError(f"video id: expected a plain file name without a folder, got {brief(video_id)}")
     return f"{video_id}.npy"
 
 
@@ -49,28 +56,57 @@ def read_header(path: Path) -> Header:
         DataError: if the file is missing, is no ``.npy`` file, holds anything but half, single or double precision
             floats, or is shorter than its header promises.
     """
+    with _opened(path) as file:
+        return _read_header(file, path.name)[0]
+
+
+def map_array(path: Path) -> NDArray[np.floating]:
+    """The values of a ``.npy`` file, mapped and not read.
+
+    Raises:
+        DataError: as :func:`read_header`, and if there is no value in it.
+    """
+    with _opened(path) as file:
+        header, order, start = _read_header(file, path.name)
+        if 0 in header.shape:
+            raise DataError(f"{path.name}: expected values, got none in shape {header.shape}")
+        mapped = np.memmap(file, header.dtype, "r", start, header.shape, order)
+    return np.asarray(mapped)
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
-                version
-            )
-            if read is None:
-                raise ValueError(f"format version {version}")
-            shape, _, dtype = read(file)
-            start, size = file.tell(), os.fstat(file.fileno()).st_size
-    except FileNotFoundError as error:
-        raise DataError(f"{path.name} is missing") from error
+        return open_regular(path, "a .npy file")
+    except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise DataError(f"{path.name} is missing") from error
+        raise DataError(f"{path.name}: {str(error).partition(': ')[2]}") from error
+
+
+def _read_header(file: BinaryIO, name: str) -> tuple[Header, Literal["C", "F"], int]:
+    """What a file says of itself, the order of its values, and where they begin."""
+    beginning = BytesIO(file.read(_LONGEST_HEADER))  # A longer header is none, and is not read.
+    try:
+        version = np.lib.format.read_magic(beginning)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read is None:
+            raise ValueError(f"format version {version}")
+        shape, fortran, dtype = read(beginning)
     except Exception as error:  # A damaged header makes NumPy's parser fail in many ways, tokenize.TokenError for one.
-        raise DataError(f"{path.name}: expected a .npy file, got {type(error).__name__}: {error}") from error
+        raise DataError(f"{name}: expected a .npy file, got {type(error).__name__}: {str(error)[:200]}") from error
+    start, size = beginning.tell(), os.fstat(file.fileno()).st_size
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
-        raise DataError(f"{path.name}: expected float16, float32 or float64, got {dtype}")
+        raise DataError(f"{name}: expected float16, float32 or float64, got {str(dtype)[:100]}")
     if any(length < 0 for length in shape):
-        raise DataError(f"{path.name}: expected lengths of at least 0, got shape {shape}")
+        raise DataError(f"{name}: expected lengths of at least 0, got shape {brief(shape)}")
     promised = start + math.prod(shape) * dtype.itemsize
     if size < promised:
-        raise DataError(f"{path.name}: expected {promised} bytes for shape {shape}, got {size}: the file is cut short")
-    return Header(tuple(map(int, shape)), dtype.str)
+        raise DataError(
+            f"{name}: expected {brief(promised)} bytes for shape {brief(shape)}, got {size}: the file is cut short"
+        )
+    if len(shape) > _MOST_DIMENSIONS or max(shape, default=0) > _MOST_LENGTH:
+        raise DataError(f"{name}: expected lengths that an array can have, got shape {brief(shape)}")
+    return Header(tuple(map(int, shape)), dtype.str), "F" if fortran else "C", start
 
 
 def read_headers(directory: Path, names: Iterable[str], *, progress: bool) -> dict[str, Header | DataError]:
@@ -141,13 +177,16 @@ def _recall(memory: Path | None) -> _Remembered:
         return {}
     try:
         remembered: _Remembered = {}
-        for name, (size, changed, shape, dtype) in json.loads(memory.read_text(encoding="utf-8")).items():
-            header = Header(tuple(int(length) for length in shape), np.dtype(dtype).str)
-            if not name.endswith(".npy") or math.prod(header.shape) * np.dtype(dtype).itemsize > size:
+        for name, (size, changed, shape, dtype) in read_json(memory, "headers").items():
+            header = Header(tuple(int(length) for length in shape), np.dtype(str(dtype)).str)
+            check_plain([size, changed, header.shape], name)
+            good = header.dtype[1:] in ("f2", "f4", "f8") and all(0 <= length <= size for length in header.shape)
+            good = good and len(header.shape) <= _MOST_DIMENSIONS
+            if not good or not name.endswith(".npy") or math.prod(header.shape) * int(header.dtype[2:]) > size:
                 return {}
             remembered[name] = ((int(size), int(changed)), header)
         return remembered
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
+    except Exception:  # NumPy's parser of types fails in many ways.
         return {}
 
 

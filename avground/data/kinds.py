@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avground.data.manifest import MOST_ROWS, Kind, Manifest
-from avground.errors import DataError
+from avground.errors import DataError, brief
+from avground.reading import is_finite
 
 DIMENSIONS: dict[Kind, str] = {"audio": "(rows, c)", "visual": "(rows, c, h, w)"}
 """Of the features of a video."""
@@ -93,10 +94,16 @@ def check_kind(manifest: Manifest, kind: Kind, where: str) -> None:
         )
 
 
+def check_finite(values: Tensor, where: str) -> None:
+    """Raise :class:`DataError` if there is a NaN or an infinity among values that were just read."""
+    if not is_finite(values):
+        raise DataError(f"{where}: expected finite values, got NaN or infinity")
+
+
 def check_layout(layout: Any, where: str) -> None:
     """Raise :class:`DataError` unless ``layout`` can be the rows of a full video."""
     if not isinstance(layout, int) or isinstance(layout, bool) or not 1 <= layout <= MOST_ROWS:
-        raise DataError(f"{where}: layout: expected a whole number from 1 to {MOST_ROWS}, got {layout!r}")
+        raise DataError(f"{where}: layout: expected a whole number from 1 to {MOST_ROWS}, got {brief(layout)}")
 
 
 def check_segments(segments: Sequence[int], count: int, limit: int) -> NDArray[np.int64]:
@@ -107,5 +114,5 @@ def check_segments(segments: Sequence[int], count: int, limit: int) -> NDArray[n
     """
     numbers = np.asarray(segments, dtype=np.int64)
     if len(numbers) != count or (numbers < 0).any() or (numbers >= limit).any():
-        raise DataError(f"segments: expected {count} numbers from 0 to {limit - 1}, got {numbers.tolist()}")
+        raise DataError(f"segments: expected {count} numbers from 0 to {limit - 1}, got {brief(numbers.tolist())}")
     return numbers

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from avground.errors import ConfigError, DataError, check_choice, check_positive, check_whole
+from avground.errors import ConfigError, DataError, brief, check_choice, check_positive, check_whole
+from avground.reading import check_plain, read_json
 
 FILE = "manifest.json"
 FORMAT = "avground features 1"
@@ -16,6 +17,9 @@ Kind = Literal["audio", "visual"]
 
 MOST_ROWS = 100_000
 """More rows than any video has, so that no file can ask for all memory."""
+
+_MOST_DIMENSIONS = 8
+_MOST_BYTES = 2**24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,8 @@ class Manifest:
         object.__setattr__(self, "shape", tuple(self.shape))
         if not self.shape:
             raise ConfigError("shape: expected at least one dimension, got none")
+        if len(self.shape) > _MOST_DIMENSIONS:
+            raise ConfigError(f"shape: expected at most {_MOST_DIMENSIONS} dimensions, got {len(self.shape)}")
         for length in (*self.shape, self.seconds):
             check_whole("shape, seconds", length)
         check_positive("rate", self.rate)
@@ -54,10 +60,10 @@ class Manifest:
             raise ConfigError(f"rate, seconds: expected 1 to {MOST_ROWS} rows, got {self.rate:g} x {self.seconds}")
         for name, value in (("extractor", self.extractor), ("weights", self.weights or "")):
             if not isinstance(value, str):
-                raise ConfigError(f"{name}: expected a string, got {value!r}")
+                raise ConfigError(f"{name}: expected a string, got {brief(value)}")
         for name in ("settings", "versions"):
             if not isinstance(getattr(self, name), Mapping):
-                raise ConfigError(f"{name}: expected a mapping, got {getattr(self, name)!r}")
+                raise ConfigError(f"{name}: expected a mapping, got {brief(getattr(self, name))}")
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
 
     @property
@@ -78,8 +84,9 @@ class Manifest:
         """
         known = {item.name for item in dataclasses.fields(cls)}
         if not isinstance(values, Mapping) or set(values) != known:
-            got = sorted(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
+            got = brief(sorted(map(str, values))) if isinstance(values, Mapping) else type(values).__name__
             raise DataError(f"{where}: expected the keys {sorted(known)}, got {got}")
+        check_plain(values, where)
         try:
             return cls(**values)
         except (ConfigError, TypeError, ValueError) as error:
@@ -89,13 +96,13 @@ class Manifest:
         """In words, what decides values and is not the same; empty if nothing: ``extractor 'vggish', not 'logmel'``."""
         mine, theirs = self.to_dict(), other.to_dict()
         found = [
-            f"{name} {mine[name]!r}, not {theirs[name]!r}"
+            f"{name} {brief(mine[name])}, not {brief(theirs[name])}"
             for name in mine
             if name not in ("versions", "settings") and mine[name] != theirs[name]
         ]
         settings = sorted({*self.settings, *other.settings})
         found += [
-            f"{name} {self.settings.get(name)!r}, not {other.settings.get(name)!r}"
+            f"{name} {brief(self.settings.get(name))}, not {brief(other.settings.get(name))}"
             for name in settings
             if self.settings.get(name) != other.settings.get(name)
         ]
@@ -110,11 +117,11 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected a manifest, got {type(error).__name__}: {error}") from error
+        content = read_json(path, "a manifest", most=_MOST_BYTES)
+    except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise DataError(f"{path}: expected a manifest of the format {FORMAT!r}, got another file")
     return Manifest.from_dict(content, str(path))

@@ -7,13 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from avground.data.features import FeatureFolder, Features, Keep
 from avground.data.files import atomic_file
-from avground.data.headers import read_header, show_progress
+from avground.data.headers import map_array, read_header, show_progress
 from avground.data.manifest import Kind, read_manifest
 from avground.data.store import (
     DIGEST_BYTES,
@@ -31,6 +30,7 @@ from avground.data.store import (
     video_digest,
 )
 from avground.errors import ConfigError, DataError, check_choice, check_whole
+from avground.reading import is_finite
 
 
 def open_features(
@@ -134,7 +134,7 @@ def verify(path: str | PathLike[str], *, progress: bool = True) -> dict[str, int
         counts[kind] = counts.get(kind, 0) + 1
         if digest is not None and video_digest(video_bytes(values)) != digest:
             bad.append(f"{kind} of {video_id}: expected bytes that fit their checksum, got damaged ones")
-        elif not torch.isfinite(values).all():
+        elif not is_finite(values):
             bad.append(f"{kind} of {video_id}: expected finite values, got NaN or infinity")
     if bad:
         more = f" (and {len(bad) - 5} more)" if len(bad) > 5 else ""
@@ -163,10 +163,10 @@ def _all_of_folder(folder: Path, progress: bool) -> Iterator[tuple[str, str, Ten
     for file in show_progress(sorted(folder.glob("[!.]*.npy")), f"verifying {folder.name}", progress):
         header = read_header(file)
         shape = header.shape[1:] if shape is None else shape
-        if header.shape[1:] != shape or not header.shape[0]:
+        if not header.shape or header.shape[1:] != shape or 0 in header.shape:
             raise DataError(f"{file}: expected rows of shape {shape} as in the files before, got {header.shape}")
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-        yield folder.name, file.stem, torch.from_numpy(np.array(array, dtype=np.float64)), None
+        array = map_array(file)
+        yield folder.name, file.stem, torch.from_numpy(array.astype(array.dtype.newbyteorder("="))), None
 
 
 def _check_all(folder: FeatureFolder, progress: bool) -> None:
@@ -205,8 +205,8 @@ def _write(output: Path, folder: FeatureFolder, dtype: torch.dtype, progress: bo
             for video_id in show_progress(files.ids, f"packing {kind}", progress):
                 values = files.clips([video_id])[0]
                 stored = values.to(types[kind])
-                if not torch.isfinite(stored).all():
-                    found = "NaN or infinity" if not torch.isfinite(values).all() else f"{values.abs().max().item():g}"
+                if not is_finite(stored):
+                    found = f"{values.abs().max().item():g}"
                     path = files.directory / f"{video_id}.npy"
                     raise DataError(f"{path}: expected finite values in the range of {types[kind]}, got {found}")
                 content = video_bytes(stored)

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avground.data.headers import Header, file_name, read_headers, show_progress
-from avground.data.kinds import DIMENSIONS, FeatureKind, check_kind, check_segments
+from avground.data.headers import Header, file_name, map_array, read_headers, show_progress
+from avground.data.kinds import DIMENSIONS, FeatureKind, check_finite, check_kind, check_segments
 from avground.data.manifest import FILE, Kind, read_manifest
 from avground.errors import ConfigError, DataError
 
@@ -53,7 +53,7 @@ class FeatureFiles(FeatureKind):
             raise DataError(
                 f"{directory}: expected a folder of .npy files, got {'a file' if directory.exists() else 'none'}"
             )
-        self.directory = directory
+        self.directory, self.kind = directory, kind
         self.dimensions = DIMENSIONS[kind]
         self.segments = segments
         self.manifest = read_manifest(directory)
@@ -242,14 +242,13 @@ class FeatureFiles(FeatureKind):
     def _read(self, places: NDArray[np.int64], segments: NDArray[np.int64], dtype: torch.dtype) -> NDArray[Any]:
         """Segments from disk; the file of neighbouring equal places is opened once, and closed again."""
         out = np.empty((len(places), *self.item), dtype=_NUMPY[dtype])
-        folder = str(self.directory)
         for place, group in groupby(range(len(places)), key=places.tolist().__getitem__):
             numbers = list(group)
             header = self._headers[place]
-            path = f"{folder}{os.sep}{self.ids[place]}.npy"  # The check found the id to be a plain name.
+            path = self.directory / f"{self.ids[place]}.npy"  # The check found the id to be a plain name.
             try:
-                array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-            except Exception as error:  # See read_header: there is no shorter list.
+                array = map_array(path)
+            except (DataError, OSError) as error:
                 raise DataError(f"{path}: expected the array that was checked, got {error}") from error
             if array.shape != header.shape or array.dtype.str != header.dtype:
                 raise DataError(
@@ -257,7 +256,10 @@ class FeatureFiles(FeatureKind):
                     f"got {array.shape} and {array.dtype.str}"
                 )
             taken = sample_rows(header.shape[0], self._layout, self.segments)[segments[numbers]]
-            out[numbers[0] : numbers[-1] + 1] = array[taken]
+            rows = out[numbers[0] : numbers[-1] + 1]
+            with np.errstate(over="ignore", invalid="ignore"):  # What becomes infinity is told next.
+                rows[...] = array[taken]
+            check_finite(torch.from_numpy(rows), f"{path}: {self.kind}")
         return out
 
 

@@ -22,10 +22,11 @@ from torch import Tensor
 
 from avground.data.features import Features
 from avground.data.headers import file_name
-from avground.data.kinds import DIMENSIONS, FeatureKind, check_kind, check_layout, check_segments
+from avground.data.kinds import DIMENSIONS, FeatureKind, check_finite, check_kind, check_layout, check_segments
 from avground.data.manifest import Kind, Manifest
 from avground.data.memory import available_memory
-from avground.errors import ConfigError, DataError
+from avground.errors import ConfigError, DataError, brief
+from avground.reading import open_regular, parse_json
 
 SUFFIX = ".safetensors"
 FORMAT = "avground store 1"
@@ -144,7 +145,7 @@ class StoredKind(FeatureKind):
 
     def _clips(self, video_ids: Sequence[str], dtype: torch.dtype | None) -> Float[Tensor, "b t ..."]:
         sampled = self.values[:, :: self.values.shape[1] // self.segments]
-        return self._take(sampled, self._numbers(video_ids), dtype)
+        return self._take(sampled, self._numbers(video_ids), video_ids, dtype)
 
     def frames(self, video_ids: Sequence[str], segments: Sequence[int]) -> Float[Tensor, "k ..."]:
         """See :class:`FeatureKind`."""
@@ -153,6 +154,7 @@ class StoredKind(FeatureKind):
         return self._take(
             self.values.flatten(0, 1),
             self._numbers(video_ids) * stored + wanted * (stored // self.segments),
+            video_ids,
             self.dtype,
         )
 
@@ -162,12 +164,14 @@ class StoredKind(FeatureKind):
         except KeyError as error:
             raise DataError(f"{self.path}: expected a video that it holds, got {error.args[0]!r}") from None
 
-    @staticmethod
-    def _take(values: Tensor, numbers: NDArray[np.int64], dtype: torch.dtype | None) -> Tensor:
-        """Some rows, copied and converted in one pass."""
+    def _take(
+        self, values: Tensor, numbers: NDArray[np.int64], video_ids: Sequence[str], dtype: torch.dtype | None
+    ) -> Tensor:
+        """Some rows, copied and converted in one pass, and checked while they are at hand."""
         out = torch.empty(len(numbers), *values.shape[1:], dtype=dtype or values.dtype)
-        for place, number in enumerate(numbers.tolist()):
-            out[place].copy_(values[number])
+        for row, number, video_id in zip(out, numbers.tolist(), video_ids, strict=True):
+            row.copy_(values[number])
+            check_finite(row, f"{self.path}: {self.kind} of {video_id}")
         return out
 
 
@@ -190,7 +194,9 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: expected a store of features, got {type(error).__name__}: {error}") from error
+        raise DataError(
+            f"{path}: expected a store of features, got {type(error).__name__}: {str(error)[:200]}"
+        ) from error
 
 
 def open_tensor(path: Path, name: str) -> Tensor:
@@ -210,8 +216,7 @@ def read_contents(path: Path) -> dict[Kind, dict[str, Any]]:
     Raises:
         DataError: if it is no store, is cut short, or says what cannot be.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: expected a store of features, got no such file")
+    open_regular(path, "a store of features").close()
     with _opened(path) as file:
         metadata = dict(file.metadata() or {})
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -227,13 +232,19 @@ def _contents_of(kind: Kind, metadata: Mapping[str, str], tensors: Mapping[str, 
     """What the metadata say of one kind, checked against the tensors."""
     where = f"{path}: {kind}"
     try:
-        about = json.loads(metadata[kind])
+        about = parse_json(metadata[kind], f"{where}: expected ids, layout and manifest")
         ids, layout, manifest = about["ids"], about["layout"], about["manifest"]
+    except (KeyError, TypeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(f"{where}: expected ids, layout and manifest, got {got[:200]}") from error
+    if not isinstance(ids, list):
+        raise DataError(f"{where}: expected a list of ids, got {brief(ids)}")
+    try:
         names = {file_name(video_id) for video_id in ids}
-    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        raise DataError(f"{where}: expected ids, layout and manifest, got {type(error).__name__}: {error}") from error
-    if not isinstance(ids, list) or len(names) != len(ids):
-        raise DataError(f"{where}: expected a list of different ids, got {type(ids).__name__} of {len(names)}")
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    if len(names) != len(ids):
+        raise DataError(f"{where}: expected a list of different ids, got {len(names)} in {len(ids)}")
     check_layout(layout, where)
     values, digests = tensors.get(kind), tensors.get(f"{kind}_digest")
     dimensions, count = 2 + DIMENSIONS[kind].count(","), len(ids)
@@ -245,16 +256,15 @@ def _contents_of(kind: Kind, metadata: Mapping[str, str], tensors: Mapping[str, 
     )
     if not good or values is None or values.shape[0] != count or digests != Stored("U8", (count, DIGEST_BYTES)):
         raise DataError(
-            f"{where}: expected {count} videos in {dimensions} dimensions with a checksum each, got {values} and "
-            f"{digests}"
+            f"{where}: expected {count} videos in {dimensions} dimensions with a checksum each, got "
+            f"{brief(values)} and {brief(digests)}"
         )
     made = None if manifest is None else Manifest.from_dict(manifest, where)
     if made is not None:
         check_kind(made, kind, where)
         if made.shape != values.shape[2:]:
-            raise DataError(
-                f"{where}: expected rows of shape {made.shape}, as its manifest says, got {values.shape[2:]}"
-            )
+            got = brief(values.shape[2:])
+            raise DataError(f"{where}: expected rows of shape {brief(made.shape)}, as its manifest says, got {got}")
     return {"ids": ids, "layout": layout, "manifest": made}
 
 

@@ -9,10 +9,13 @@ from functools import cached_property
 from os import PathLike
 from typing import Any, Literal, Self, get_args
 
-from avground.data.annotations import Record, read_annotations
-from avground.errors import DataError, check_choice
+from avground.data.annotations import Record, is_printable, read_annotations
+from avground.errors import DataError, brief, check_choice
 
 PAD = "<pad>"
+
+_LONGEST = 1000
+"""Characters of a word or an answer."""
 
 UnknownWords = Literal["error", "skip"]
 
@@ -29,7 +32,8 @@ class Vocabulary:
         answers: The answers.
 
     Raises:
-        DataError: if ``<pad>`` is not the first word, an entry is not a string or empty, or one appears twice.
+        DataError: if ``<pad>`` is not the first word, an entry is empty, longer than 1000 characters or no
+            printable string, or one appears twice.
     """
 
     words: tuple[str, ...]
@@ -39,17 +43,21 @@ class Vocabulary:
         for name in ("words", "answers"):
             entries = getattr(self, name)
             if isinstance(entries, str) or not isinstance(entries, Sequence):
-                raise DataError(f"{name}: expected a sequence of strings, got {entries!r}")
+                raise DataError(f"{name}: expected a sequence of strings, got {brief(entries)}")
             object.__setattr__(self, name, tuple(entries))
             seen: set[str] = set()
             for place, entry in enumerate(entries):
                 if not isinstance(entry, str) or not entry:
-                    raise DataError(f"{name}[{place}]: expected a string that is not empty, got {entry!r}")
+                    raise DataError(f"{name}[{place}]: expected a string that is not empty, got {brief(entry)}")
+                if not is_printable(entry) or len(entry) > _LONGEST:
+                    raise DataError(
+                        f"{name}[{place}]: expected at most {_LONGEST} printable characters, got {brief(entry)}"
+                    )
                 if entry in seen:
-                    raise DataError(f"{name}[{place}]: expected every entry once, got {entry!r} again")
+                    raise DataError(f"{name}[{place}]: expected every entry once, got {brief(entry)} again")
                 seen.add(entry)
         if self.words[:1] != (PAD,):
-            raise DataError(f"words[0]: expected {PAD!r}, got {self.words[0] if self.words else 'no word'!r}")
+            raise DataError(f"words[0]: expected {PAD!r}, got {brief(self.words[0] if self.words else 'no word')}")
         if not self.answers:
             raise DataError("answers: expected at least one answer, got none")
 
@@ -94,11 +102,11 @@ class Vocabulary:
         if unknown == "skip":
             known = [word for word in words if word in self._word_numbers]
             if words and not known:
-                raise DataError(f"{at}expected at least one known word, got none in {' '.join(words)!r}")
+                raise DataError(f"{at}expected at least one known word, got none in {brief(' '.join(words))}")
             words = known
         if len(words) > length:
             raise DataError(
-                f"{at}expected at most {length} words (question_length), got {len(words)}: {' '.join(words)}"
+                f"{at}expected at most {length} words (question_length), got {len(words)}: {' '.join(words)[:200]}"
             )
         numbers = [self._word_numbers.get(word, -1) for word in words]
         if -1 in numbers:
@@ -134,7 +142,7 @@ class Vocabulary:
             DataError: if a key is missing or unknown, or the lists do not make a vocabulary.
         """
         if not isinstance(entries, Mapping) or set(entries) != {"words", "answers"}:
-            got = sorted(map(str, entries)) if isinstance(entries, Mapping) else type(entries).__name__
+            got = brief(sorted(map(str, entries))) if isinstance(entries, Mapping) else type(entries).__name__
             raise DataError(f"vocabulary: expected the keys ['answers', 'words'], got {got}")
         return cls(entries["words"], entries["answers"])
 
@@ -147,6 +155,9 @@ class Vocabulary:
         return {answer: number for number, answer in enumerate(self.answers)}
 
     def _unknown(self, kind: str, entry: str, known: tuple[str, ...]) -> str:
+        if len(entry) > _LONGEST:
+            return f"{kind} {brief(entry)} is not among the {len(known)} {kind}s of vocabulary {self.digest}"
         alike = [*get_close_matches(entry, known), *(other for other in known if len(entry) > 2 and entry in other)]
-        near = ", ".join(map(repr, dict.fromkeys(alike))) or "none"
-        return f"{kind} {entry!r} is not among the {len(known)} {kind}s of vocabulary {self.digest}; near ones: {near}"
+        near = ", ".join(map(brief, list(dict.fromkeys(alike))[:20])) or "none"
+        where = f"the {len(known)} {kind}s of vocabulary {self.digest}"
+        return f"{kind} {brief(entry)} is not among {where}; near ones: {near}"

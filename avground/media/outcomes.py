@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from avground.errors import DataError
+from avground.reading import open_regular
 
 PREFIX = "extraction-"
 
@@ -52,8 +53,9 @@ class OutcomeLog:
         """The last outcome of each video, of all runs and processes whose files can be read."""
         lines: list[dict[str, Any]] = []
         for path in sorted(self.folder.glob(f"{PREFIX}*.jsonl")):
-            with suppress(OSError):  # Another user's, for one: that is no reason to end without a report.
-                lines += _whole_lines(path.read_bytes())
+            # Another user's, for one: that is no reason to end without a report.
+            with suppress(OSError, DataError), open_regular(path, "outcomes") as file:
+                lines += _whole_lines(file.read())
         lines.sort(key=lambda line: line["time"])
         return {
             line["video"]: Outcome(line["reason"], tuple(line["notes"]))
@@ -70,5 +72,6 @@ def _whole_lines(content: bytes) -> Iterator[dict[str, Any]]:
             line = json.loads(text)
         except (ValueError, RecursionError):
             continue
-        if isinstance(line, dict) and all(isinstance(line.get(name), kind) for name, kind in types.items()):
+        whole = isinstance(line, dict) and all(isinstance(line.get(name), kind) for name, kind in types.items())
+        if whole and all(isinstance(note, str) for note in line["notes"]):
             yield line

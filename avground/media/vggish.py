@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -104,18 +102,12 @@ def read_quantised(path: Path) -> Quantised:
     Raises:
         DataError: if the file cannot be used.
     """
-    # The published file holds NumPy arrays: harmless, but torch reads them only if told so. The name of the function
-    # that makes them has changed since.
-    make = np.zeros(0).__reduce__()[0]
-    known: list[Any] = [np.ndarray, np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType]
-    known += [(make, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
-    with torch.serialization.safe_globals(known):
-        content = read_safely(path, "file of principal components")
+    content = read_safely(path, "file of principal components")  # The published one holds NumPy arrays.
     values = []
     for name, shape in (("pca_eigen_vectors", (128, 128)), ("pca_means", (128,))):
         value = content.get(name) if isinstance(content, Mapping) else None
-        got = tuple(value.shape) if isinstance(value, np.ndarray | Tensor) else type(value).__name__
-        if [length for length in got if length != 1] != list(shape):
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        if not isinstance(value, Tensor) or [length for length in value.shape if length != 1] != list(shape):
             raise DataError(f"{path}: expected {name} of shape {shape}, got {got}")
-        values.append(torch.as_tensor(value).float().reshape(shape))
+        values.append(value.float().reshape(shape))
     return Quantised(*values)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from avground.data.cache import cache_directory
 from avground.errors import DataError
 from avground.models.weights import line, load_weights, read_safely
+from avground.reading import open_regular
 
 
 class Found(NamedTuple):
@@ -138,8 +139,7 @@ def examine(path: Path) -> Found:
         DataError: if it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return Found(path, hashlib.file_digest(file, "sha256").hexdigest())
+        with open_regular(path, "a file of weights") as file:
+            return Found(path, hashlib.file_digest(file, "sha256").hexdigest())  # type: ignore[arg-type]
     except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else line(error)
-        raise DataError(f"{path}: expected a file of weights, got {reason}") from error
+        raise DataError(f"{path}: expected a file of weights, got {line(error)}") from error

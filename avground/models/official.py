@@ -7,8 +7,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from avground.errors import DataError
+from avground.errors import DataError, brief
 from avground.models.weights import read_safely
+from avground.reading import is_finite
 
 
 def _layers(**names: str) -> dict[str, str]:
@@ -113,7 +114,7 @@ def read_official(
             raise DataError(f"{where}: expected a {what}, got a key that is no name but {type(key).__name__}")
         name = key.removeprefix("module.")
         if name in found:
-            raise DataError(f"{where}: expected every key once, got {name!r} with and without 'module.'")
+            raise DataError(f"{where}: expected every key once, got {brief(name)} with and without 'module.'")
         found[name] = value
     ours = KEYS[network]
     ignored = tuple(name for name in found if _is_ignored(name, network))
@@ -148,11 +149,11 @@ def _parameter(value: object, shape: torch.Size, where: str) -> Tensor:
     if value.is_meta:
         raise DataError(f"{expected}, got no numbers")
     number = torch.Tensor.detach(value).to("cpu", torch.float32)
-    if not torch.isfinite(number).all():
+    if not is_finite(number):
         raise DataError(f"{expected}, got NaN or infinity")
     return number
 
 
 def _few(names: list[str]) -> str:
-    listed = ", ".join(names[:5]) or "none"
+    listed = ", ".join(name[:100] for name in names[:5]) or "none"
     return f"{listed} and {len(names) - 5} more" if len(names) > 5 else listed

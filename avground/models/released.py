@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from avground.blocks import AnswerHead, AudioEncoder, MatchHead, QuestionEncoder, TargetAwareSpatialGrounding
+from avground.blocks.question import of_only_layer
 from avground.blocks.spatial import Spatial, ground_each
 from avground.blocks.target import Target
 from avground.blocks.temporal import Temporal
@@ -96,8 +97,8 @@ class ReleasedQuestionEncoder(QuestionEncoder):
         """Encode questions."""
         check_shapes(question=(question, "b n"))
         states, (hidden, cell) = self.lstm(torch.tanh(self.embedding(question)))
-        sentence = self.sentence(torch.tanh(torch.cat((hidden[0], cell[0]), dim=-1)))
-        return ReleasedQuestion(states, sentence, cell[0])
+        hidden, cell = of_only_layer(hidden), of_only_layer(cell)
+        return ReleasedQuestion(states, self.sentence(torch.tanh(torch.cat((hidden, cell), dim=-1))), cell)
 
 
 class ReleasedTarget(nn.Module):
@@ -124,7 +125,7 @@ class ReleasedTarget(nn.Module):
         """Pick a word; the weights are those of the attention, after dropout in training."""
         _, weights = self.attention(cell[:, None], states, states)
         chosen = weights[:, 0].argmax(-1)
-        return Target(self.mlp(states[torch.arange(len(states), device=states.device), chosen]), weights[:, 0])
+        return Target(self.mlp(states[torch.arange(states.shape[0], device=states.device), chosen]), weights[:, 0])
 
 
 class TimeMajorGrounding(TargetAwareSpatialGrounding):

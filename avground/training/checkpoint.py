@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from avground.data import Vocabulary
+from avground.data.annotations import check_template
 from avground.data.features import check_description
 from avground.data.files import atomic_file
-from avground.errors import ConfigError, DataError
+from avground.errors import ConfigError, DataError, brief
 from avground.models import MODELS, Network
-from avground.models.weights import line, load_weights, read_safely
+from avground.models.weights import check_weights, line, read_safely
+from avground.reading import check_plain
 from avground.training.run import Run
 
 FORMAT = "avground checkpoint 2"
@@ -33,6 +35,10 @@ KEYS = frozenset(
     }
 )
 
+_PLAIN = ("model_config", "run", "vocabulary", "templates", "features", "files", "versions")
+_MAPPINGS = ("model_config", "run", "files", "progress", "optimizer", "precision", "versions")
+_MOST_WEIGHTS = 10_000
+
 
 def write_atomically(path: str | os.PathLike[str], content: bytes | dict[str, Any]) -> None:
     """Write bytes, or a checkpoint, so that a crash or another process sees the old file or the new one whole.
@@ -52,25 +58,31 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint as it is, on the CPU.
 
     Raises:
-        DataError: if the file is missing, cut short, no checkpoint of avground, or lacks or has keys it should not.
+        DataError: if the file is missing, cut short, damaged, no checkpoint of avground, lacks or has keys it should
+            not, or holds something else under one.
     """
     content = read_safely(path, "checkpoint")
     if not isinstance(content, dict) or not str(content.get("format", "")).startswith("avground checkpoint"):
-        keys = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
+        keys = ", ".join(map(str, list(content)[:5]))[:200] if isinstance(content, dict) else type(content).__name__
         raise DataError(f"{path}: expected a checkpoint of avground, got a file that holds {keys or 'nothing'}")
     if content["format"] != FORMAT:
         raise DataError(
-            f"{path}: expected the format {FORMAT!r}, got {content['format']!r}: use the version that wrote it"
+            f"{path}: expected the format {FORMAT!r}, got {brief(content['format'])}: use the version that wrote it"
         )
     if set(content) != KEYS:
-        missing, unknown = sorted(KEYS - set(content)), sorted(map(str, set(content) - KEYS))
-        raise DataError(
-            f"{path}: expected the keys of a checkpoint; missing: {missing or 'none'}, unknown: {unknown or 'none'}"
-        )
+        missing, unknown = sorted(KEYS - set(content)) or "none", brief(sorted(map(str, set(content) - KEYS)))
+        raise DataError(f"{path}: expected the keys of a checkpoint; missing: {missing}, unknown: {unknown}")
+    for key in _PLAIN:
+        check_plain(content[key], f"{path}: {key}")
+    for key in _MAPPINGS:
+        if not isinstance(content[key], dict):
+            raise DataError(f"{path}: {key}: expected names and values, got {type(content[key]).__name__}")
     check_description(content["features"], f"{path}: features")
     templates = content["templates"]
     if not isinstance(templates, list) or not all(isinstance(template, str) for template in templates):
         raise DataError(f"{path}: templates: expected a list of strings, got {type(templates).__name__}")
+    for template in templates:
+        check_template(template, f"{path}: templates")
     return dict(content)
 
 
@@ -101,15 +113,27 @@ def rebuild(content: Mapping[str, Any], path: str) -> tuple[Network, Vocabulary,
     Raises:
         DataError: if the weights or the vocabulary do not fit the configuration.
     """
+    weights, settings = content["model"], content["model_config"]
+    if not isinstance(weights, Mapping) or len(weights) > _MOST_WEIGHTS:
+        got = f"{len(weights):,}" if isinstance(weights, Mapping) else type(weights).__name__
+        raise DataError(f"{path}: expected at most {_MOST_WEIGHTS:,} named weights, got {got}")
     try:
         run = Run.from_dict(content["run"])
-        model = MODELS[run.model](**content["model_config"])
-    except (TypeError, ConfigError) as error:
+        layers = [value for name, value in settings.items() if "layers" in name and isinstance(value, int)]
+        if max(layers, default=0) > len(weights):
+            raise ConfigError(f"expected at most as many layers as weights, {len(weights)}, got {max(layers)}")
+        with torch.device("meta"):  # Without memory: the sizes may be anything until the weights are known to fit.
+            check_weights(MODELS[run.model](**settings), weights, path)
+        model = MODELS[run.model](**settings)
+    except DataError:
+        raise
+    except Exception as error:  # Sizes that no tensor can have, for one, end in many errors of torch's.
         raise DataError(f"{path}: expected a configuration that this version knows: {line(error)}") from error
-    if not isinstance(content["model"], Mapping):
-        raise DataError(f"{path}: expected named weights, got {type(content['model']).__name__}")
-    load_weights(model, content["model"], path)
-    vocabulary = Vocabulary.from_dict(content["vocabulary"])
+    model.load_state_dict(dict(weights))
+    try:
+        vocabulary = Vocabulary.from_dict(content["vocabulary"])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     sizes = len(vocabulary.words), len(vocabulary.answers)
     if sizes != (model.config.vocabulary_size, model.config.answers):
         expected = f"{model.config.vocabulary_size} words and {model.config.answers} answers, as its model has"

@@ -44,8 +44,8 @@ def check_launcher(devices: int, nodes: int) -> None:
     launched = find_launcher()
     if launched is not None and (launched.devices, launched.nodes) != (devices, nodes):
         raise ConfigError(
-            f"devices, nodes: expected {launched.devices} and {launched.nodes}, as {launched.by} started the processes, "
-            f"got {devices} and {nodes}"
+            f"devices, nodes: expected {launched.devices} and {launched.nodes}, as {launched.by} started the "
+            f"processes, got {devices} and {nodes}"
         )
 
 

@@ -13,8 +13,8 @@ class Tally:
     """Sums of losses, and the guard against numbers that are not finite.
 
     Nothing here waits for the device. From the first step on whose loss or gradients are NaN or infinite nothing
-    changes any more, neither the sums nor, as the optimiser reads :attr:`broken`, weights and moments: whenever somebody
-    looks, the run is as it was before that step.
+    changes any more, neither the sums nor, as the optimiser reads :attr:`broken`, weights and moments: whenever
+    somebody looks, the run is as it was before that step.
 
     Args:
         device: Where the run computes.

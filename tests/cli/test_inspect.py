@@ -127,7 +127,7 @@ def test_empty_folder_and_missing_file(tmp_path, capsys):
     assert main(["inspect", str(tmp_path)]) == 1
     assert "expected question files, such as avqa-train.json, got none" in capsys.readouterr().err
     assert main(["inspect", str(tmp_path / "nowhere.json")]) == 1
-    assert "nowhere.json: expected a JSON file of questions, got No such file" in capsys.readouterr().err
+    assert "nowhere.json: expected a JSON file of questions, got no such file" in capsys.readouterr().err
 
 
 def test_a_reader_that_stops_reading(folder):

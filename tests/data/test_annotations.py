@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avground.data.annotations import PLACEHOLDERS, QUESTION_TYPES, Record, _fill, read_annotations
+from avground.data.annotations import PLACEHOLDERS, QUESTION_TYPES, Record, _fill, parse_rows, read_annotations
 from avground.errors import DataError
 
 
@@ -176,10 +176,10 @@ def test_bad_row(row, questions, changes, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"[1,", "expected JSON, got a file that does not parse"),
-        (b"", "expected JSON"),
-        (b"\xff\xfe\x00", "expected JSON"),
-        (b"[" * 200_000, "expected JSON"),
+        (b"[1,", "expected a JSON file of questions, got a text that does not parse"),
+        (b"", "does not parse as JSON"),
+        (b"\xff\xfe\x00", "does not parse as JSON"),
+        (b"[" * 200_000, "does not parse as JSON"),
         (b"{}", r"expected a JSON list of questions, got dict \{\}"),
         (b'"hello"', "expected a JSON list of questions, got str 'hello'"),
         (b"[[]]", r"row 0: expected an object with the keys of a question, got list \[\]"),
@@ -195,9 +195,9 @@ def test_bad_file(tmp_path, text, message):
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.json: expected a JSON file of questions, got No such file"):
+    with pytest.raises(DataError, match=r"nowhere\.json: expected a JSON file of questions, got no such file"):
         read_annotations(tmp_path / "nowhere.json")
-    with pytest.raises(DataError, match="expected a JSON file of questions, got Is a directory"):
+    with pytest.raises(DataError, match="expected a JSON file of questions, got a folder"):
         read_annotations(tmp_path)
 
 
@@ -229,3 +229,27 @@ def test_words_survive_writing_and_reading(parts, mark, data):
     remaining = iter(values)
     expected = tuple(next(remaining) if part in PLACEHOLDERS else part for part in parts)
     assert _fill(" ".join(parts) + mark, values, "here") == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"video_id": "a\0b"}, "video_id: expected printable characters"),
+        ({"video_id": "a\nb"}, "video_id: expected printable characters"),
+        ({"anser": "\x1b[2Jyes"}, r"anser: expected printable characters, got str '.x1b\[2Jyes'"),
+        ({"anser": "\ud800"}, "anser: expected printable characters"),
+        ({"templ_values": '["\\ud800", "a"]'}, "templ_values: expected printable characters"),
+        ({"question_content": "Is <Object>\x07 it <Object>?"}, "question_content: expected printable characters"),
+        ({"question_content": "<Object>" * 4 + "?"}, "question_content: expected at most 3 placeholders in a word"),
+        ({"question_content": "a" * 10**6}, "question_content: expected at most 10000 printable characters"),
+        ({"question_id": 2**63}, "question_id: expected a whole number or null, got int 9223372036854775808"),
+        ({"question_id": 1e300}, "question_id: expected a whole number or null, got float 1e"),
+        ({"type": "[" * 10**5}, "type: expected a JSON list of strings, got str .*does not parse as JSON"),
+        ({"templ_values": {"a": [[[["x" * 10**6]]]]}}, "templ_values: expected a JSON list of strings, got dict"),
+    ],
+)
+def test_a_row_of_a_stranger(row, changes, message):
+    with pytest.raises(DataError, match=rf"^x, row 0: {message}") as error:
+        parse_rows([row(**changes)], "x")
+    assert len(str(error.value)) < 600
+    str(error.value).encode()

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -83,3 +84,29 @@ def test_features_can_be_held_later(feats):
     assert folder.in_memory
     folder.check(["c"], progress=False)
     assert folder.in_memory
+
+
+@pytest.mark.parametrize("kind", ["audio", "visual"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_named(features, kind, value):
+    folder = {"audio": "vggish", "visual": "res18_14x14"}[kind]
+    if features.path.is_dir():
+        if features.in_memory:
+            features.hold = None  # They were read, and checked, before.
+            features.kinds[kind].unload()
+        path = features.path / folder / "a.npy"
+        values = np.load(path)
+        values[0] = value
+        np.save(path, values)
+        expected = rf"{folder}/a\.npy: {kind}: expected finite values, got NaN or infinity"
+    else:
+        features.kinds[kind].values[features.kinds[kind].ids.index("a"), 3] = value
+        expected = rf"s\.safetensors: {kind} of a: expected finite values, got NaN or infinity"
+    with pytest.raises(DataError, match=expected):
+        Bank.load(features, [*SEEN, "a"], audio_ids=HEARD, progress=False)
+    with pytest.raises(DataError, match=expected):
+        getattr(features, kind)(["a"])
+    if kind == "visual" and not features.path.is_dir():
+        with pytest.raises(DataError, match=expected):
+            features.frames(["a", "e"], [3, 0])
+        features.frames(["a", "e"], [2, 3])  # Only what is asked for is looked at.

@@ -56,10 +56,29 @@ def test_memory_and_disk_agree_bit_for_bit(feats, wanted):
 
 
 @pytest.mark.parametrize("keep", ["memory", "disk"])
-def test_nan_is_passed_on(feats, keep):
-    values = np.full((60, 4), np.nan, dtype=np.float32)
-    np.save(feats / "vggish" / "a.npy", values)
-    assert opened(feats, keep).audio(["a"]).isnan().all()
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_named(feats, keep, value):
+    values = np.zeros((60, 4), dtype=np.float32)
+    values[6, 1] = value
+    np.save(feats / "vggish" / "b.npy", values)
+    with pytest.raises(DataError, match=r"vggish/b\.npy: audio: expected finite values, got NaN or infinity"):
+        opened(feats, keep).audio(["a", "b"])
+
+
+@pytest.mark.parametrize("keep", ["memory", "disk"])
+@pytest.mark.parametrize(("dtype", "value"), [("<f2", 60000), ("<f4", 3e38), (">f8", 3e38)])
+def test_large_values_are_no_infinity(feats, keep, dtype, value):
+    for video_id in IDS:
+        np.save(feats / "vggish" / f"{video_id}.npy", np.full((60, 4), value, dtype=dtype))
+    assert (opened(feats, keep).audio(IDS) == torch.tensor(value, dtype=torch.float32)).all()
+    assert (opened(feats, keep).kinds["audio"].stored(IDS) == torch.tensor(value, dtype=torch.float32)).all()
+
+
+@pytest.mark.parametrize("keep", ["memory", "disk"])
+def test_a_number_too_large_for_single_precision(feats, keep):
+    np.save(feats / "vggish" / "b.npy", np.full((60, 4), 1e200))
+    with pytest.raises(DataError, match=r"b\.npy: audio: expected finite values"):
+        opened(feats, keep).audio(["b"])
 
 
 @pytest.mark.parametrize("keep", ["memory", "disk"])

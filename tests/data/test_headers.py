@@ -2,12 +2,13 @@ import builtins
 import json
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from avground.data import headers
-from avground.data.headers import Header, file_name, read_header, read_headers, show_progress
+from avground.data.headers import Header, file_name, map_array, read_header, read_headers, show_progress
 from avground.errors import DataError
 
 
@@ -107,7 +108,7 @@ def test_cut_short_and_longer(tmp_path):
 def test_missing_and_folder(tmp_path):
     with pytest.raises(DataError, match=r"^a\.npy is missing$"):
         read_header(tmp_path / "a.npy")
-    with pytest.raises(DataError, match="IsADirectoryError"):
+    with pytest.raises(DataError, match=r"a \.npy file, got a folder"):
         read_header(tmp_path)
 
 
@@ -265,3 +266,86 @@ def test_progress_bar(monkeypatch, capsys):
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.delitem(sys.modules, "tqdm", raising=False)
     assert show_progress(items, "checking", True) is items
+
+
+def _header(shape, descr="'<f4'"):
+    return f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        f"({2**60},)",
+        f"({2**62}, {2**62})",
+        f"(0, {2**60})",
+        f"(0x{'f' * 5000}, 1)",
+        f"(0, 0x{'f' * 5000})",
+        f"({'9' * 4000}, {'9' * 4000})",
+        "(" + "1, " * 40 + ")",
+        "(" + "0, " * 2000 + ")",
+    ],
+)
+def test_shapes_that_no_array_has(tmp_path, shape):
+    header = _header(shape).encode() + b"\n"
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    with pytest.raises(DataError, match=r"^a\.npy: expected ") as error:
+        read_header(path)
+    assert len(str(error.value)) < 400
+
+
+def test_a_header_of_a_gigabyte_is_not_read(tmp_path):
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        file.write(b"\x93NUMPY\x02\x00" + (2**30).to_bytes(4, "little") + b"{")
+        file.truncate(2**31)  # Without taking room on the disk.
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"^a\.npy: expected a \.npy file, got ValueError: EOF"):
+            read_header(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8"])
+def test_map_array(tmp_path, order, dtype):
+    values = np.asarray(np.arange(12).reshape(3, 4), dtype=dtype, order=order)
+    np.save(tmp_path / "a.npy", values)
+    mapped = map_array(tmp_path / "a.npy")
+    assert mapped.dtype == values.dtype
+    assert (mapped == values).all()
+    assert not mapped.flags.writeable
+    np.save(tmp_path / "a.npy", values[:0])
+    with pytest.raises(DataError, match=r"a\.npy: expected values, got none in shape \(0, 4\)"):
+        map_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [1, 2, [-60, 4], "<f4"],
+        [1e400, 2, [1], "<f4"],
+        [10**18, 2, [10**400], "<f4"],
+        [1088, 2, [60, 4], "O"],
+        [1088, 2, [0] * 5000, "<f4"],
+        [1088, 2, [60, 4], "<i4"],
+        [1088, 2, [60, 4], "f4,f4"],
+        [1088, 2, [60, 4], {"names": ["a"], "formats": ["f4"]}],
+        [1088, "x" * 10, [60, 4], "<f4"],
+        [1088, 2, {"60": 1}, "<f4", 5],
+    ],
+)
+def test_what_was_remembered_is_not_trusted(folder, opened, cache, entry):
+    check(folder)
+    (path,) = (cache / "headers").iterdir()
+    status = (folder / "a.npy").stat()
+    entry = [
+        status.st_size if entry[0] == 1088 else entry[0],
+        status.st_mtime_ns if entry[1] == 2 else entry[1],
+        *entry[2:],
+    ]
+    path.write_text(json.dumps({"a.npy": entry}))
+    assert check(folder) == EXPECTED
+    assert opened == ["a.npy", "b.npy"] * 2

@@ -47,8 +47,8 @@ def vars_of(manifest):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "expected a manifest, got JSONDecodeError"),
-        ("[" * 100_000, "expected a manifest, got RecursionError"),
+        ("{", "expected a manifest, got a text that does not parse as JSON"),
+        ("[" * 100_000, "expected a manifest, got a text that does not parse as JSON: maximum recursion"),
         ("[]", "expected a manifest of the format 'avground features 1', got another file"),
         ('{"format": "avground features 2"}', "expected a manifest of the format"),
         ('{"format": "avground features 1"}', r"expected the keys \['extractor', 'kind'"),

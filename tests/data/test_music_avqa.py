@@ -2,11 +2,13 @@ import copy
 import pickle
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
 
 from avground.data import Batch, FeatureFolder, MusicAVQA, Negatives, Record, Vocabulary
+from avground.data.annotations import parse_rows
 from avground.errors import ConfigError, DataError
 
 KIND = ("Audio", "Counting")
@@ -175,3 +177,25 @@ def test_no_records(feats):
 def test_segments_must_agree(feats):
     with pytest.raises(ConfigError, match=r"negatives\.segments: expected 10 as in features, got 6"):
         dataset(feats, Negatives("ab", segments=6))
+
+
+def test_an_error_of_a_loading_process_keeps_its_message(feats, row):
+    values = np.load(feats / "vggish" / "b.npy").copy()
+    values[0, 0] = np.nan
+    np.save(feats / "vggish" / "b.npy", values)
+    records = parse_rows([row(video_id="a"), row(video_id="b")], "x")
+    dataset = MusicAVQA(
+        records, FeatureFolder(feats, keep="disk"), Vocabulary.from_annotations(records), progress=False
+    )
+    loader = DataLoader(dataset, batch_size=1, num_workers=1, collate_fn=dataset.collate)
+    with pytest.raises(DataError) as error:
+        list(loader)
+    assert str(error.value) == f"{feats / 'vggish' / 'b.npy'}: audio: expected finite values, got NaN or infinity"
+    assert "Traceback" in error.value.__notes__[0]
+
+
+@pytest.mark.parametrize("video_id", ["../../x", "/etc/passwd", "..", ".", "a\\b", "C:x", "a/b"])
+@pytest.mark.parametrize("key", ["video_id", "unmatch_audio"])
+def test_an_id_that_leads_elsewhere_is_refused_when_it_is_read(row, key, video_id):
+    with pytest.raises(DataError, match=f"x, row 1: {key}: video id: expected a plain file name without a folder"):
+        parse_rows([row(), row(**{key: video_id})], "x")

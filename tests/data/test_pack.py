@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from avground.data import FeatureFolder, FeatureStore, Manifest, open_features, pack, store, verify
 from avground.data.manifest import dump_manifest
-from avground.data.store import DTYPES
+from avground.data.store import DTYPES, Stored
 from avground.errors import ConfigError, DataError
 
 IDS = ["a", "b", "c", "d", "e"]
@@ -166,7 +167,7 @@ def test_nan_is_not_packed_and_verify_names_it(feats, packed, tmp_path):
     values = np.zeros((60, 3, 2, 5), dtype=np.float32)
     values[6, 0, 0, 0] = np.nan
     np.save(feats / "res18_14x14" / "b.npy", values)
-    with pytest.raises(DataError, match=r"b\.npy: expected finite values in the range of torch.float16, got NaN"):
+    with pytest.raises(DataError, match=r"b\.npy: visual: expected finite values, got NaN"):
         packed()
     with pytest.raises(DataError, match=r"1 of 10 cannot be used: res18_14x14 of b: expected finite values, got NaN"):
         verify(feats, progress=False)
@@ -226,13 +227,13 @@ def test_a_store_of_another_kind_is_refused(packed, tmp_path):
     [
         ({"layout": 0}, "layout: expected a whole number from 1 to 100000, got 0"),
         ({"layout": 3.7}, "layout: expected a whole number .*, got 3.7"),
-        ({"ids": "ab"}, "expected a list of different ids, got str"),
-        ({"ids": ["a", "a"]}, "expected a list of different ids, got list of 1"),
+        ({"ids": "ab"}, "expected a list of ids, got 'ab'"),
+        ({"ids": ["a", "a"]}, "expected a list of different ids, got 1 in 2"),
         (
             {"ids": ["a", "../b"]},
-            "expected ids, layout and manifest, got DataError: video id: expected a plain file name",
+            "audio: video id: expected a plain file name without a folder, got '../b'",
         ),
-        ({"ids": [1, 2]}, "expected ids, layout and manifest, got"),
+        ({"ids": [1, 2]}, "audio: video id: expected a plain file name without a folder, got 1"),
         ({"manifest": 5}, "expected the keys"),
         (
             {"manifest": vars(Manifest(kind="visual", extractor="x", shape=(4,)))},
@@ -272,3 +273,57 @@ def _hostile(tmp_path, metadata, dtype=torch.float16):
         shapes = {name: store.Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
     save_file(tensors, path, {"format": store.FORMAT, "digest": store.digest_of(metadata, shapes), **metadata})
     return path
+
+
+@pytest.mark.parametrize("shape", [(), (0, 4), (60, 0), (0,)])
+def test_verify_names_an_array_without_values(feats, shape):
+    np.save(feats / "vggish" / "a.npy", np.zeros(shape, dtype=np.float32))
+    with pytest.raises(DataError, match=r"a\.npy: expected rows of shape .* as in the files before, got \("):
+        verify(feats, progress=False)
+
+
+def test_metadata_nested_without_end_and_messages(tmp_path):
+    """What a stranger signed with a checksum that fits."""
+    for about, message in (("[" * 10**5, "does not parse as JSON"), ('{"ids": 1}', "KeyError"), ("[]", "TypeError")):
+        tensors = {"audio": Stored("F32", (1, 1)), "visual": Stored("F32", (1, 1))}
+        metadata = {"audio": about, "visual": about}
+        signed = {"format": store.FORMAT, "digest": store.digest_of(metadata, tensors), **metadata}
+        save_file({name: torch.zeros(1, 1) for name in tensors}, tmp_path / "s.safetensors", signed)
+        with pytest.raises(DataError, match=rf"audio: expected ids, layout and manifest, got .*{message}") as error:
+            FeatureStore(tmp_path / "s.safetensors")
+        assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("header", [b"{}", b"[]", b"{", b'{"audio": 3}', b'{"__metadata__": {"format": 5}}'])
+@pytest.mark.parametrize("length", [None, 0, 2**27, 2**60, 2**64 - 1])
+def test_headers_that_lie_about_their_length(tmp_path, header, length):
+    size = len(header) if length is None else length
+    (tmp_path / "s.safetensors").write_bytes(size.to_bytes(8, "little") + header)
+    with pytest.raises(DataError, match=r"s\.safetensors: expected a store"):
+        FeatureStore(tmp_path / "s.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [2**40, 2**20, 4]},
+        {"shape": [5, 10, 8]},
+        {"data_offsets": [0, 2**62]},
+        {"data_offsets": [8, 0]},
+        {"data_offsets": [100, 900]},
+        {"dtype": "F64"},
+        {"dtype": "F99"},
+        {"shape": [-1, 10, 4]},
+        {"shape": [2**63, 2]},
+    ],
+)
+def test_tensors_that_lie(packed, change):
+    path = packed()
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["audio"].update(change)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    with pytest.raises(DataError, match=r"store\.safetensors: expected "):
+        FeatureStore(path)

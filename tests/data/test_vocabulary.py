@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avground.data import Record, Vocabulary, read_annotations
+from avground.data.annotations import is_printable
 from avground.errors import ConfigError, DataError
 
 SMALL = Vocabulary(("<pad>", "Is", "the", "piano", "louder"), ("yes", "no", "more than ten"))
@@ -84,6 +85,13 @@ def test_long_question():
         (("<pad>",), "yes", "answers: expected a sequence of strings, got 'yes'"),
         ({"<pad>": 0}, ("yes",), "words: expected a sequence of strings, got {'<pad>': 0}"),
         (None, ("yes",), "words: expected a sequence of strings, got None"),
+        (("<pad>", "\x1b[2J"), ("yes",), r"words\[1\]: expected at most 1000 printable characters, got '.x1b\[2J'"),
+        (("<pad>",), ("\ud800",), r"answers\[0\]: expected at most 1000 printable characters"),
+        (
+            ("<pad>",),
+            ("x" * 10**6,),
+            r"answers\[0\]: expected at most 1000 .* got 'x{50,60}\.\.\.x*'$",
+        ),
     ],
 )
 def test_bad_vocabulary(words, answers, message):
@@ -98,7 +106,7 @@ def test_no_questions(questions):
         Vocabulary.from_annotations(questions([]))
 
 
-_entries = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=12)
+_entries = st.lists(st.text(min_size=1, max_size=8).filter(is_printable), unique=True, max_size=12)
 
 
 @given(_entries, _entries.filter(bool))

@@ -1,12 +1,13 @@
 import os
 import pickle
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from avground.data import Vocabulary
 from avground.errors import DataError
-from avground.models import tjstg
+from avground.models import MODELS, pano_avqa, tjstg
 from avground.training import checkpoint, load_checkpoint, pocket_run, read_checkpoint
 from avground.training.checkpoint import make_checkpoint, write_atomically
 
@@ -113,7 +114,7 @@ def _without(content, key):
         (lambda c: c["model"], "got a file that holds question"),
         (lambda c: [1, 2], "got a file that holds list"),
         (lambda c: {}, "got a file that holds nothing"),
-        (lambda c: _without(c, "run"), r"missing: \['run'\], unknown: none"),
+        (lambda c: _without(c, "run"), r"missing: \['run'\], unknown: \[\]"),
         (lambda c: {**c, "more": 1}, r"missing: none, unknown: \['more'\]"),
         (lambda c: {**c, "format": "avground checkpoint 9"}, "use the version that wrote it"),
         (lambda c: {**c, "model": _without(c["model"], "answer.classify.bias")}, "missing answer.classify.bias"),
@@ -124,7 +125,7 @@ def _without(content, key):
         ),
         (lambda c: {**c, "model_config": {**c["model_config"], "speed": 1}}, "configuration that this version knows"),
         (lambda c: {**c, "run": {**c["run"], "model": "tjstg9"}}, "configuration that this version knows.*tjstg9"),
-        (lambda c: {**c, "model": None}, "expected named weights, got NoneType"),
+        (lambda c: {**c, "model": None}, "expected at most 10,000 named weights, got NoneType"),
         (lambda c: {**c, "vocabulary": {"words": ["<pad>"], "answers": ["yes"]}}, "3 words and 2 answers.*got 1 and 1"),
         (lambda c: {**c, "templates": [1]}, "templates: expected a list of strings, got list"),
         (lambda c: {**c, "features": None}, "features: expected audio and visual, got None"),
@@ -132,9 +133,124 @@ def _without(content, key):
         (lambda c: _about(c, layout="x"), "features: audio: layout: expected a whole number .* got 'x'"),
         (lambda c: _about(c, precision="save"), "features: audio: expected one of float16, .*, got 'save'"),
         (lambda c: _about(c, manifest={}), "features: audio: expected the keys"),
+        (lambda c: {**c, "model": [1]}, "expected at most 10,000 named weights, got list"),
+        (
+            lambda c: {**c, "model": {str(n): 1 for n in range(10_001)}},
+            "expected at most 10,000 named weights, got 10,001",
+        ),
+        (
+            lambda c: {**c, "model": {**c["model"], "answer.classify.bias": 1}},
+            "answer.classify.bias: expected a tensor, got 1",
+        ),
+        (
+            lambda c: {**c, "model": {**c["model"], "answer.classify.bias": torch.tensor([1.0, torch.nan])}},
+            "answer.classify.bias: expected finite numbers, got NaN or infinity",
+        ),
+        (lambda c: {**c, "format": ["avground checkpoint"] * 10**6}, "got a file that holds format, model"),
+        (
+            lambda c: {**c, "format": "avground checkpoint" + "9" * 10**6},
+            "expected the format .{1,200}: use the version",
+        ),
+        (lambda c: {**c, "a" * 10**6: 1}, "unknown: .{1,200}$"),
+        (lambda c: {"a" * 10**6: 1}, "got a file that holds a{1,200}$"),
+        (lambda c: {**c, "templates": ["<LR>" * 4]}, "templates: expected at most 3 placeholders in a word"),
+        (lambda c: {**c, "templates": ["\x1b[2J"]}, "templates: expected at most 10000 printable characters"),
+        (lambda c: {**c, "templates": ["a" * 10**5]}, "templates: expected at most 10000 printable characters"),
+        (
+            lambda c: {**c, "vocabulary": {"words": ["<pad>", "a", "\x07"], "answers": ["b", "c"]}},
+            r"last\.pt: words\[2\]",
+        ),
+        (lambda c: {**c, "vocabulary": 3}, r"last\.pt: vocabulary: expected the keys"),
+        (lambda c: {**c, "progress": [1]}, "progress: expected names and values, got list"),
+        (lambda c: {**c, "optimizer": None}, "optimizer: expected names and values, got NoneType"),
+        (lambda c: {**c, "run": torch.ones(1)}, "run: expected plain values, got something of type Tensor"),
+        (lambda c: _run(c, objective=3), "configuration that this version knows"),
+        (lambda c: _run(c, objective={"synchrony": 10**400}), "whole numbers of 64 bits"),
+        (lambda c: _run(c, data=3), "configuration that this version knows: data: expected a string, got 3"),
+        (lambda c: _run(c, features=[]), r"features: expected a string, got \[\]"),
+        (lambda c: _run(c, overrides=[]), r"overrides: expected settings by name, got \[\]"),
+        (
+            lambda c: _run(c, segments=2**63 - 1, batch_size="x" * 10**6),
+            "batch_size: expected a whole number .{1,200}$",
+        ),
+        (lambda c: _run(c, **{"x" * 10**6: 1}), "run: expected the fields .{1,900}$"),
     ],
 )
 def test_content_that_does_not_fit(content, tmp_path, change, message):
     torch.save(change(content), tmp_path / "last.pt")
     with pytest.raises(DataError, match=message):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+def _run(content, **changes):
+    return {**content, "run": {**content["run"], **changes}}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("dim", 10**7),
+        ("dim", 2**40),
+        ("dim", 2**62),
+        ("vocabulary_size", 2**50),
+        ("answers", 10**12),
+        ("visual_dim", 10**9),
+        ("heads", 3),
+        ("heads", 2**62),
+        ("dim", 0),
+        ("dim", "8"),
+    ],
+)
+def test_sizes_that_no_machine_has_room_for(content, tmp_path, monkeypatch, name, size):
+    changed = {**content, "model_config": {**content["model_config"], name: size}}
+    torch.save(changed, tmp_path / "last.pt")
+    built = []
+    register = torch.nn.Module.register_parameter
+
+    def watch(module, name, parameter):
+        built.append(0 if parameter is None or parameter.is_meta else parameter.numel())
+        register(module, name, parameter)
+
+    monkeypatch.setattr(torch.nn.Module, "register_parameter", watch)
+    with pytest.raises(DataError, match=r"last\.pt: (\d+ weights do not fit the model|expected a configuration)"):
+        load_checkpoint(tmp_path / "last.pt")
+    assert sum(built) == 0
+
+
+@pytest.mark.parametrize("name", ["self_layers", "cross_layers"])
+def test_layers_without_end(content, tmp_path, name):
+    config = {**asdict(pano_avqa(vocabulary_size=3, answers=2, audio_dim=5, visual_dim=8, dim=8).config), name: 10**12}
+    objective = {**content["run"]["objective"], "matching": 0}
+    changed = _run({**content, "model_config": config}, model="pano_avqa", objective=objective, stage_one_epochs=0)
+    torch.save(changed, tmp_path / "last.pt")
+    with pytest.raises(DataError, match=r"expected at most as many layers as weights, \d+, got 1000000000000"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_rebuilt(content, tmp_path, name):
+    model = MODELS[name](vocabulary_size=3, answers=2, audio_dim=5, visual_dim=8, dim=8)
+    run = pocket_run("data", dim=8, model=name)
+    rest = {key: content[key] for key in content if key not in ("format", "model", "model_config", "run", "vocabulary")}
+    write_atomically(tmp_path / "best.pt", make_checkpoint(model, run, VOCABULARY, **rest))
+    loaded, _, again = load_checkpoint(tmp_path / "best.pt")
+    assert again == run
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in loaded.state_dict().items())
+    assert all(not value.is_meta for value in (*loaded.parameters(), *loaded.buffers()))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_flipped_bit_of_a_weight_is_found(content, tmp_path, legacy):
+    needle = torch.tensor([123.25, 0.5])
+    content["model"]["answer.classify.bias"] = needle
+    torch.save(content, tmp_path / "last.pt", _use_new_zipfile_serialization=not legacy)
+    load_checkpoint(tmp_path / "last.pt")
+    whole = (tmp_path / "last.pt").read_bytes()
+    at = whole.index(needle.numpy().tobytes())
+    (tmp_path / "last.pt").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    if legacy:  # Those files have no checksums.
+        load_checkpoint(tmp_path / "last.pt")
+        return
+    with pytest.raises(DataError, match="got a file that is cut short or damaged: Bad CRC-32"):
         load_checkpoint(tmp_path / "last.pt")

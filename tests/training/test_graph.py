@@ -15,7 +15,7 @@ from avground.training.graph import WARM_UP, GraphedStep, find_recorder
 from avground.training.stages import StageLosses, make_stages
 from tests.training.test_batches import bank_of
 from tests.training.test_stages import ASKED, two_steps
-from tests.training.test_train import _equal, _timeless, _interrupt, _raise
+from tests.training.test_train import _equal, _interrupt, _raise, _timeless
 
 NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -26,7 +26,8 @@ from avground.data.pocket.templates import TEMPLATES
 from avground.data.pocket.truth import FILE as TRUTH_FILE
 from avground.data.pocket.truth import Decides, Seen, Truth
 from avground.data.pocket.world import SPLITS, World, get_world
-from avground.errors import ConfigError, DataError, check_whole
+from avground.errors import ConfigError, DataError, brief, check_whole
+from avground.reading import check_plain, read_json
 
 # Writes what is seen and heard in the scenes of a split, calls a function after each, and returns the hashes.
 _Writer = Callable[[Path, str, Sequence[Scene], Callable[[], object]], dict[str, str]]
@@ -132,15 +133,15 @@ def read_record(directory: str | Path) -> dict[str, Any]:
         DataError: if the folder is none that :func:`generate` made.
     """
     path = Path(directory) / RECORD_FILE
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"version", "world", "seed", "knobs", "sha256"}.difference(record)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: expected the record of a Pocket folder, got {type(error).__name__}: {error}"
-        ) from error
+    record = read_json(path, "the record of a Pocket folder")
+    check_plain(record, str(path))
+    if not isinstance(record, dict):
+        raise DataError(f"{path}: expected the record of a Pocket folder, got {brief(record)}")
+    missing = {"version", "world", "seed", "knobs", "sha256"}.difference(record)
     if missing:
         raise DataError(f"{path}: expected the record of a Pocket folder, got one without {', '.join(sorted(missing))}")
+    if not isinstance(record["knobs"], dict):
+        raise DataError(f"{path}: knobs: expected names and values, got {brief(record['knobs'])}")
     return record
 
 
@@ -150,14 +151,15 @@ def _check_same(target: Path, asked: dict[str, Any]) -> None:
     wanted = {**asked["knobs"], "version": asked["version"], "seed": asked["seed"]}
     there["rendering"], wanted["rendering"] = record.get("rendering"), asked.get("rendering")
     changes = [
-        f"{key}={there.get(key)!r} there, {wanted.get(key)!r} asked for"
+        f"{key}={brief(there.get(key))} there, {wanted.get(key)!r} asked for"
         for key in sorted(there.keys() | wanted.keys())
         if there.get(key) != wanted.get(key)
     ]
     if changes:
         raise DataError(
-            f"{target}: expected world {asked['world']!r} with seed {asked['seed']}, got world {record['world']!r} "
-            f"with seed {record['seed']} ({'; '.join(changes)}); it is left as it is: choose another folder"
+            f"{target}: expected world {asked['world']!r} with seed {asked['seed']}, got world "
+            f"{brief(record['world'])} with seed {brief(record['seed'])} ({'; '.join(changes[:20])}); "
+            "it is left as it is: choose another folder"
         )
 
 

@@ -1,13 +1,16 @@
 """What is so in each Pocket video, and what each question is about: ``truth.json``."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from avground.errors import DataError
+from avground.errors import DataError, brief
+from avground.reading import read_json
 
 FILE = "truth.json"
+_LARGEST = 1000
+"""Rows or columns of cells, and segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +97,58 @@ def read_truth(directory: str | Path) -> Truth:
         DataError: if there is no readable ``truth.json`` in it.
     """
     path = Path(directory) / FILE
+    found = read_json(path, "the truth of a Pocket folder")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        videos = {
-            video: tuple(
-                Seen(
-                    one["type"],
-                    one["on_stage"],
-                    one["place"],
-                    tuple((row, column) for row, column in one["cells"]),
-                    tuple(one["sounding"]),
-                    tuple(one["played"]),
-                )
-                for one in of["instruments"]
-            )
-            for video, of in found["videos"].items()
-        }
-        questions = {
-            int(number): Decides(
-                asked["video_id"], tuple(asked["targets"]), asked["names"], asked["found"], tuple(asked["seconds"])
-            )
-            for number, asked in found["questions"].items()
-        }
-        return Truth(found["rows"], found["columns"], videos, questions)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path}: expected the truth of a Pocket folder, got {type(error).__name__}: {error}"
-        ) from error
+        size = tuple(_whole(found[name], "rows and columns", 1, _LARGEST) for name in ("rows", "columns"))
+        videos = {video: tuple(_seen(one, size) for one in of["instruments"]) for video, of in found["videos"].items()}
+        questions = {int(number): _decides(asked, videos) for number, asked in found["questions"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: expected the truth of a Pocket folder, got {got[:300]}") from error
+    return Truth(size[0], size[1], videos, questions)
+
+
+def _seen(one: Mapping[str, Any], size: tuple[int, ...]) -> Seen:
+    place = one["place"]
+    return Seen(
+        _of_type(one["type"], str),
+        _of_type(one["on_stage"], bool),
+        None if place is None else _of_type(place, str),
+        tuple(_cell(cell, size) for cell in _of_type(one["cells"], list)),
+        _booleans(one["sounding"]),
+        _booleans(one["played"]),
+    )
+
+
+def _cell(cell: Any, size: tuple[int, ...]) -> tuple[int, int]:
+    row, column = _of_type(cell, list)
+    return _whole(row, "row", 0, size[0] - 1), _whole(column, "column", 0, size[1] - 1)
+
+
+def _decides(asked: Mapping[str, Any], videos: Mapping[str, tuple[Seen, ...]]) -> Decides:
+    last = len(videos[asked["video_id"]]) - 1
+    return Decides(
+        asked["video_id"],
+        tuple(_whole(target, "target", 0, last) for target in _of_type(asked["targets"], list)),
+        _of_type(asked["names"], bool),
+        None if asked["found"] is None else _whole(asked["found"], "found", 0, last),
+        _booleans(asked["seconds"]),
+    )
+
+
+def _booleans(values: Any) -> tuple[bool, ...]:
+    if len(_of_type(values, list)) > _LARGEST:
+        raise ValueError(f"expected at most {_LARGEST} segments, got {len(values)}")
+    return tuple(_of_type(value, bool) for value in values)
+
+
+def _whole(value: Any, what: str, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"{what}: expected a whole number from {least} to {most}, got {brief(value)}")
+    return value
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"expected a {kind.__name__}, got {brief(value)}")
+    return value

@@ -5,7 +5,8 @@
 Every run is the command that users run, in a process of its own; benchmarks/victim.py kills it from within at exact
 moments, and some trials kill it from outside at random times. A trial kills a run up to three times, looks at what is
 there after each, lets it end, and compares every loss, the weights and the report bit by bit with those of a run that
-nothing disturbed. Each scenario is also a fast test. Writes benchmarks/results/faults.json and the tables of docs/trust.md.
+nothing disturbed. Each scenario is also a fast test. Writes benchmarks/results/faults.json and the tables of
+docs/trust.md.
 """
 
 import argparse
@@ -37,7 +38,7 @@ VICTIM = ROOT / "benchmarks" / "victim.py"
 WORLD = pocket.World(types=4, segments=5, rows=6, columns=6, channels=8, train=24, val=6, test=8, questions=4)
 OPTIONS = ["--segments", "5", "--stage-one-epochs", "2", "--epochs", "3", "--batch-size", "8", "--dim", "16"]
 KINDS = ("step", "edge", "update", "write", "name", "evaluation", "time")
-CHANGING = ("seconds", "speed")
+CHANGING = ("seconds", "speed", "memory")
 """What differs between any two runs: how long things took."""
 
 
@@ -367,7 +368,7 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
     if isinstance(result["disk_of_a_file_system"], dict):
         rows += [("a file system that is full", result["disk_of_a_file_system"])]
     lines = [
-        "| what happened | runs | stopped | half-written files left | unreadable checkpoints | runs that ended otherwise |",
+        "| what happened | runs | times stopped | half-written files | unreadable checkpoints | ended otherwise |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     lines += [

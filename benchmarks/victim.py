@@ -2,10 +2,10 @@
 
     python benchmarks/victim.py --die step:17 --losses losses.txt -- train --world tiny ...
 
-Moments, each counted from 0 in this process: ``step:N`` before a step, ``update:N`` between the update of the weights and
-its bookkeeping, ``write:N:BYTES`` after so many bytes of a checkpoint, ``name:N`` before a file that is whole gets its
-name, ``evaluation:N`` before a batch of an evaluation. ``--room N:BYTES``: from step N on no file can be larger. Every
-loss is appended to a file, bit by bit. Nothing of this is part of the library: it is patched in here.
+Moments, each counted from 0 in this process: ``step:N`` before a step, ``update:N`` between the update of the weights
+and its bookkeeping, ``write:N:BYTES`` after so many bytes of a checkpoint, ``name:N`` before a file that is whole gets
+its name, ``evaluation:N`` before a batch of an evaluation. ``--room N:BYTES``: from step N on no file can be larger.
+Every loss is appended to a file, bit by bit. Nothing of this is part of the library: it is patched in here.
 """
 
 import argparse

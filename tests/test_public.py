@@ -16,6 +16,8 @@ PUBLIC = (
     "avground.blocks",
     "avground.data",
     "avground.data.pocket",
+    "avground.export",
+    "avground.hub",
     "avground.media",
     "avground.models",
     "avground.ops",
@@ -25,6 +27,7 @@ PUBLIC = (
 OPTIONAL = (
     *("triton", "torchvision", "lightning", "matplotlib", "torchmetrics", "tqdm"),
     *("av", "PIL", "safetensors", "efficientnet_lite_pytorch"),
+    *("onnx", "onnxscript", "onnxruntime", "huggingface_hub", "tensorboard"),
 )
 
 

@@ -18,9 +18,10 @@ from avground.data.annotations import PLACEHOLDERS, question_words
 from avground.data.manifest import Kind, Manifest
 from avground.data.segments import sample_rows
 from avground.errors import ConfigError, DataError, check_choice
+from avground.hub import PretrainedModel
 from avground.media import AUDIO_EXTRACTORS, RATE, VISUAL_EXTRACTORS, Extractor, decode, make_extractor
 from avground.ops.weights import normalize_weights
-from avground.training import DEVICES, read_checkpoint, rebuild
+from avground.training import DEVICES
 
 _EXTRACTORS: dict[Kind, tuple[str, ...]] = {"audio": AUDIO_EXTRACTORS, "visual": VISUAL_EXTRACTORS}
 
@@ -29,7 +30,8 @@ class Answerer:
     """A trained model together with the extractors whose features it was trained on.
 
     Args:
-        checkpoint: A file that ``avground train`` wrote.
+        checkpoint: A file that ``avground train`` wrote, a folder that
+            :meth:`avground.hub.PretrainedModel.save_pretrained` wrote, or the name of a model on Hugging Face's hub.
         audio: Extractor of sound; only for a checkpoint whose features had no manifest, such as published ones.
         audio_weights: A file of weights for the extractor of sound, in place of the published ones.
         visual: As ``audio``, of pictures.
@@ -42,7 +44,7 @@ class Answerer:
         templates: The question templates that it was trained on.
 
     Raises:
-        DataError: if the checkpoint or weights cannot be read.
+        DataError: if the checkpoint or weights cannot be read, or there is no such model.
         ConfigError: if the features it was trained on are not those that an extractor makes here: names both sides.
     """
 
@@ -62,12 +64,11 @@ class Answerer:
         if device == "cuda" and not cuda:
             raise ConfigError("device: expected 'auto' or 'cpu', as torch finds no CUDA device here, got 'cuda'")
         self.device = torch.device("cuda" if cuda and device != "cpu" else "cpu")
-        content = read_checkpoint(checkpoint)
-        model, self.vocabulary, run = rebuild(content, str(checkpoint))
-        self.model = model.to(self.device)
-        self.segments = run.segments
-        self.templates: tuple[str, ...] = tuple(content["templates"])
-        self.trained_on: Mapping[str, Mapping[str, Any]] = content["features"]
+        trained = PretrainedModel.load(checkpoint, metrics=False)
+        self.vocabulary, self.templates = trained.vocabulary, trained.templates
+        self.model = trained.model.to(self.device)
+        self.segments = trained.run.segments
+        self.trained_on: Mapping[str, Mapping[str, Any]] = trained.features
         path, folder = str(checkpoint), weights_folder
         self.extractors: dict[Kind, Extractor] = {
             "audio": self._extractor("audio", audio, path, weights=audio_weights, weights_folder=folder),

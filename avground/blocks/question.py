@@ -82,12 +82,12 @@ class QuestionEncoder(nn.Module):
         """
         check_words(question)
         leading = question.shape[:-1]
-        question = question.reshape(leading.numel(), question.shape[-1])
+        question = question.flatten(0, -2) if leading else question[None]
         mask = question != 0
         embedded = torch.tanh(self.embedding(question))
         if self.padding == "read":
             states, (hidden, cell) = self.lstm(embedded)
-            last = torch.cat((_of_only_layer(hidden), _of_only_layer(cell)), dim=-1)
+            last = torch.cat((of_only_layer(hidden), of_only_layer(cell)), dim=-1)
         else:
             states, last = _lstm_to_last_word(self.lstm, embedded, mask)
         sentence = self.sentence(torch.tanh(last))
@@ -111,15 +111,15 @@ def _lstm_to_last_word(
     if words.is_cuda:
         weights = _in_one_piece(weights)
     marked = torch.cat((words, (~mask[..., None]).to(words.dtype)), dim=-1)
-    start = words.new_zeros(1, len(words), lstm.hidden_size)
+    start = words.new_zeros(1, words.shape[0], lstm.hidden_size)  # a length would be a constant to an export
     states, _, cell = torch.lstm(marked, (start, start), weights, True, 1, 0.0, lstm.training, False, True)
     last_word = (mask.sum(-1, keepdim=True) - 1).clamp(min=0)
     hidden = states.gather(1, last_word[..., None].expand(-1, -1, lstm.hidden_size))[:, 0]
     hidden = hidden * mask.any(-1, keepdim=True)  # without any word the state is still the start
-    return states, torch.cat((hidden, _of_only_layer(cell)), dim=-1)
+    return states, torch.cat((hidden, of_only_layer(cell)), dim=-1)
 
 
-def _of_only_layer(state: Float[Tensor, "1 b c"]) -> Float[Tensor, "b c"]:
+def of_only_layer(state: Float[Tensor, "1 b c"]) -> Float[Tensor, "b c"]:
     """The last state of an LSTM of one layer and direction; compilers before torch 2.12 see one dimension more."""
     return state.flatten(0, -2)
 

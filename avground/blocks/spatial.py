@@ -231,9 +231,9 @@ def ground_each(block: nn.Module, audio: Tensor, maps: tuple[Maps, ...], target:
 
 def _for_each_segment(target: Tensor, audio: Tensor) -> Tensor:
     """Give every segment the target of its own clip."""
-    if target.shape == audio.shape:
+    if target.ndim == audio.ndim and target.shape == audio.shape:
         return target
-    if audio.ndim >= 2 and target.shape == (*audio.shape[:-2], audio.shape[-1]):
+    if target.ndim == audio.ndim - 1 and target.shape == (*audio.shape[:-2], audio.shape[-1]):
         return target[..., None, :].expand_as(audio)
     of_clip = f" or {(*audio.shape[:-2], audio.shape[-1])}" if audio.ndim >= 2 else ""
     raise ShapeError(f"target: expected {tuple(audio.shape)}{of_clip}, got {tuple(target.shape)}")

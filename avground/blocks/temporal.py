@@ -235,7 +235,7 @@ class _StreamAttention(nn.Module):
 
 
 def _encode(lstm: nn.LSTM, stream: Tensor) -> Tensor:
-    states: Tensor = lstm(stream.reshape(stream.shape[:-2].numel(), *stream.shape[-2:]))[0]
+    states: Tensor = lstm(stream.flatten(0, -3) if stream.ndim > 2 else stream[None])[0]
     return states.reshape(stream.shape)
 
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from avground.errors import AvgroundError
 
@@ -16,6 +17,7 @@ COMMANDS = {
     "split": "share questions among train, val and test so that no video is in two",
     "train": "train and test a model",
     "answer": "answer questions about a video",
+    "export": "write a trained model for others: an ONNX file, a program of torch, a folder for the hub",
 }
 """The commands, each a module here with ``configure(parser)`` and ``run(options)``, and what it does."""
 
@@ -23,6 +25,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0 if all went well, 1 on an error, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # A path need not be text.
     parser = argparse.ArgumentParser(prog="avground", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     asked = next((word for word in arguments if not word.startswith("-")), None)

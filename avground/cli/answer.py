@@ -1,6 +1,7 @@
 """Answer questions about a video.
 
     avground answer concert.mp4 "How many instruments are sounding in the video?" --checkpoint runs/tjstg/best.pt
+    avground answer concert.mp4 "Is the flute louder than the violin?" --checkpoint someone/model
 
 Prints the likeliest answers, the word that says what is asked for, and the seconds that mattered. The video is looked
 at once, however many questions there are.
@@ -20,7 +21,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("video", metavar="VIDEO", type=Path)
     parser.add_argument("questions", metavar="QUESTION", nargs="+")
-    parser.add_argument("--checkpoint", metavar="FILE", type=Path, required=True, help="best.pt of a training run")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="MODEL",
+        required=True,
+        help="best.pt of a training run, a folder that avground export wrote, or a name on Hugging Face's hub",
+    )
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where to begin (default: 0)")
     parser.add_argument("--top", type=int, default=3, help="answers and seconds to print (default: 3)")
     parser.add_argument("--json", action="store_true", help="print JSON, with all answers and seconds")

@@ -217,7 +217,7 @@ class Stream(nn.Module):
             padding: True at tokens that stand for nothing, the first token counted.
         """
         tokens: Tensor = self.norm(features) + positions.to(features.dtype)
-        tokens = torch.cat((self.first.to(tokens.dtype).expand(len(tokens), 1, -1), tokens), dim=1)
+        tokens = torch.cat((self.first.to(tokens.dtype).expand(tokens.shape[0], 1, -1), tokens), dim=1)
         for layer in self.layers:
             tokens = layer(tokens, padding)
         return tokens

@@ -83,10 +83,16 @@ class Regions(nn.Module):
 
     def _shares(self, visual: Tensor) -> Float[Tensor, "s k"]:
         """What each cell counts in the average of each region."""
-        precise = torch.promote_types(visual.dtype, torch.float32)
-        one_hot = (torch.eye(size, dtype=precise, device=visual.device) for size in visual.shape[-2:])
-        rows, columns = (nn.functional.adaptive_avg_pool1d(row, self.regions) for row in one_hot)
+        rows, columns = (self._pooling(size, visual) for size in visual.shape[-2:])
         return torch.einsum("hi,wj->hwij", rows, columns).flatten(2).flatten(0, 1)
+
+    def _pooling(self, size: int, like: Tensor) -> Float[Tensor, "size regions"]:
+        """The adaptive average pooling of torch as a matrix, which compilers and exports take for any size."""
+        place = torch.arange(size, device=like.device)[:, None]
+        region = torch.arange(self.regions, device=like.device)
+        first, behind = region * size // self.regions, -((region + 1) * -size // self.regions)
+        inside = (first <= place) & (place < behind)
+        return inside.to(torch.promote_types(like.dtype, torch.float32)) / (behind - first)
 
 
 class PanoAVQA(Network):

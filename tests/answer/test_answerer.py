@@ -10,6 +10,7 @@ from avground import cli
 from avground.answer import Answer, Answerer, Moment, answerer
 from avground.data import Vocabulary
 from avground.errors import ConfigError, DataError
+from avground.hub import PretrainedModel
 from avground.media import decode, make_extractor
 from avground.models import MODELS
 from avground.training import load_checkpoint, pocket_run
@@ -191,6 +192,30 @@ def test_a_model_that_chooses_no_word_names_none(save, film):
     assert given.target is None
     assert "asked for" not in str(given)
     assert "none stands out (largest 1.0 x uniform)" in str(given)
+
+
+def test_a_folder_for_the_hub_answers_as_the_checkpoint_does(save, film, tmp_path, capsys):
+    path = save()
+    PretrainedModel.from_checkpoint(path).save_pretrained(tmp_path / "model")
+    first, again = (
+        Answerer(source, device="cpu").watch(film).ask(TEMPLATES[0]) for source in (path, tmp_path / "model")
+    )
+    assert (first.answers, first.moments, first.target) == (again.answers, again.moments, again.target)
+    options = ["answer", str(film), TEMPLATES[0], "--checkpoint", str(tmp_path / "model"), "--device", "cpu"]
+    assert cli.main(options) == 0
+    assert TEMPLATES[0] in capsys.readouterr().out
+
+
+def test_a_name_on_the_hub_is_fetched(save, tmp_path, monkeypatch):
+    PretrainedModel.from_checkpoint(save()).save_pretrained(tmp_path / "model")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda name, file, **_: str(tmp_path / "model" / file))
+    assert Answerer("someone/name", device="cpu").vocabulary == VOCABULARY
+
+
+def test_a_metrics_file_of_another_run_does_not_matter_here(save, tmp_path):
+    path = save()
+    (tmp_path / "metrics.json").write_text("{}")
+    assert Answerer(path, device="cpu").vocabulary == VOCABULARY
 
 
 def test_what_is_printed():

@@ -241,7 +241,7 @@ def test_no_such_file(tmp_path):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(DataError, match="got no such file"):
+    with pytest.raises(DataError, match="got a folder"):
         from_official(tmp_path, "avst")
 
 

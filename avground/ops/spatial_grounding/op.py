@@ -164,7 +164,7 @@ def fused_runs_on(device: torch.device, *dtypes: torch.dtype) -> bool:
 
 
 def _runs_fused(impl: Impl, maps: tuple[Maps, ...], queries: Tensor) -> bool:
-    if impl == "reference":
+    if impl == "reference" or (impl == "auto" and torch.compiler.is_exporting()):  # other runtimes lack the operation
         return False
     dtypes = (queries.dtype, *(one.dtype for one in maps))
     runs = fused_runs_on(maps[0].device, *dtypes)
@@ -186,8 +186,9 @@ def _together(maps: tuple[Maps, ...]) -> MapRows | None:
 
 
 def _no_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    # Asking torch whether a device has autocast breaks the graph of compilers before 2.12.
-    return torch.autocast(device.type, enabled=False) if device.type in _AUTOCAST else nullcontext()
+    # Asking torch whether a device has autocast breaks the graph of compilers before 2.12; an exported graph has none.
+    none = device.type not in _AUTOCAST or torch.compiler.is_exporting()
+    return nullcontext() if none else torch.autocast(device.type, enabled=False)
 
 
 def _check_temperature(temperature: float | Tensor) -> None:

@@ -1,0 +1,118 @@
+"""``model.safetensors``: the weights. They come from strangers: looked through before memory is taken for them."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from avground.errors import ConfigError, DataError, brief
+from avground.models import MODELS
+from avground.models.weights import line
+from avground.reading import open_regular
+
+FILE = "model.safetensors"
+MOST_HEADER_BYTES = 2**20
+"""A model has some hundred weights, each of which takes about a hundred bytes there."""
+
+_FLOATS = ("F16", "BF16", "F32", "F64")
+
+
+def pack_weights(weights: Mapping[str, Tensor]) -> bytes:
+    """The content of the file."""
+    from safetensors.torch import save
+
+    content: bytes = save(
+        {name: value.detach().cpu().contiguous() for name, value in weights.items()}, {"format": "pt"}
+    )
+    return content
+
+
+def read_weights(path: Path, model: str, config: Mapping[str, Any], sha256: str) -> dict[str, Tensor]:
+    """Read weights that fit a model.
+
+    The header is compared with the model, of which no weight exists yet, so that no file and no configuration can take
+    more memory than the file has bytes.
+
+    Args:
+        path: The file.
+        model: Name in :data:`avground.models.MODELS`.
+        config: The model's configuration.
+        sha256: What the checksum of the file must be.
+
+    Raises:
+        DataError: if it is missing, damaged or holds other weights than the model has, or if there is no such
+            configuration.
+    """
+    shapes = _read_shapes(path)
+    _check_layers(config, len(shapes), path)
+    try:
+        with torch.device("meta"):
+            own = MODELS[model](**config).state_dict()
+    except Exception as error:  # Sizes that no tensor can have end in many errors of torch's.
+        raise DataError(f"{path.parent}: model_config: expected one of {model!r}: {line(error)}") from error
+    wrong = [f"missing {name}" for name in own if name not in shapes]
+    wrong += [f"unknown {brief(name)}" for name in shapes if name not in own]
+    wrong += [
+        f"{name}: expected {tuple(own[name].shape)}, got {shapes[name]}"
+        for name in own
+        if name in shapes and tuple(own[name].shape) != shapes[name]
+    ]
+    if wrong:
+        raise DataError(f"{path}: {len(wrong)} weights do not fit the model: {'; '.join(wrong[:5])}")
+    with open_regular(path, "the weights of a model") as file:
+        found = hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
+    if found != sha256:
+        raise DataError(f"{path}: expected the SHA-256 {brief(sha256)}, as config.json has it, got {found}")
+    with _opened(path) as opened:
+        return {name: opened.get_tensor(name) for name in own}
+
+
+def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes, from the header alone; the library checks that they fill the file exactly."""
+    with open_regular(path, "the weights of a model") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(MOST_HEADER_BYTES, size - 8):
+        most = max(0, min(MOST_HEADER_BYTES, size - 8))
+        raise DataError(f"{path}: expected a header of at most {most:,} bytes in {size:,}, got one of {length:,}")
+    with _opened(path) as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        types = {name: part.get_dtype() for name, part in parts.items()}
+        shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
+    for name, dtype in types.items():
+        if dtype not in _FLOATS:
+            raise DataError(f"{path}: {name}: expected one of {', '.join(_FLOATS)}, got {dtype}")
+    return shapes
+
+
+def _check_layers(config: Mapping[str, Any], weights: int, path: Path) -> None:
+    """Sizes cost nothing while no weight exists, but each layer is an object."""
+    for name, value in config.items():
+        if str(name).endswith("layers") and isinstance(value, int) and value > weights:
+            raise DataError(f"{path.parent}: model_config: {name}: expected at most {weights}, got {value}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, whose errors become :class:`DataError`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{path}: expected a safetensors file, got {type(error).__name__}: {line(error)}") from error
+
+
+def check_installed() -> None:
+    """Raise :class:`ConfigError` where a package is missing that models for the hub need."""
+    from importlib.util import find_spec
+
+    for package in ("huggingface_hub", "safetensors"):
+        if find_spec(package) is None:
+            raise ConfigError(f'models for the hub: expected the package {package}: pip install "avground[hub]"')

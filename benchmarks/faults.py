@@ -1,6 +1,6 @@
 """What happens to runs that are killed, find no room, meet broken numbers or files of strangers, or are many processes.
 
-    python benchmarks/faults.py [--trials 40] [--mutations 2000] [--seed 0]
+    python benchmarks/faults.py [--trials 42] [--mutations 2000] [--seed 0]
 
 Every run is the command that users run, in a process of its own; benchmarks/victim.py kills it from within at exact
 moments, and some trials kill it from outside at random times. A trial kills a run up to three times, looks at what is
@@ -10,6 +10,7 @@ docs/trust.md.
 """
 
 import argparse
+import csv
 import json
 import os
 import random
@@ -116,9 +117,13 @@ def resume(output: Path) -> tuple[str, ...]:
 
 
 def read_losses(output: Path) -> dict[str, str]:
-    """The loss of every step; one that was repeated counts as it was the last time."""
-    lines = Path(f"{output}.losses").read_text().splitlines()
-    return {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in lines if line.count(" ") == 3}
+    """The loss of every step; of one that was repeated with another value, all of them."""
+    found: dict[str, str] = {}
+    for line in Path(f"{output}.losses").read_text().splitlines():
+        where, _, loss = line.rpartition(" ")
+        if where.count(" ") == 2:  # The last line of a run that was killed may be cut short.
+            found[where] = loss if found.get(where, loss) == loss else f"{found[where]} {loss}"
+    return found
 
 
 # ---- killed, and without room ----------------------------------------------------------------------------------------
@@ -158,6 +163,8 @@ def killed(place: Place, output: Path, kills: list[tuple[str, ...]]) -> dict[str
             except subprocess.TimeoutExpired:
                 process.kill()
                 code = process.wait()
+            if code not in (0, -signal.SIGKILL):
+                trial["differences"].append(f"exit status {code}")
         else:
             code, text = run(place, output, *kill, extra=resume(output))
             if code not in (0, -signal.SIGKILL):
@@ -200,7 +207,17 @@ def differences(one: Path, other: Path) -> list[str]:
         mine, theirs = (strip(read_checkpoint(folder / name)) for folder in (one, other))
         found += [f"{name}: {key}" for key in mine if not equal(mine[key], theirs.get(key))]
     mine, theirs = (strip(json.loads((folder / "metrics.json").read_text())) for folder in (one, other))
-    return found + [f"metrics.json: {key}" for key in mine if mine[key] != theirs.get(key)]
+    found += [f"metrics.json: {key}" for key in mine if mine[key] != theirs.get(key)]
+    return found + ([] if read_table(one) == read_table(other) else ["metrics.csv"])
+
+
+def read_table(folder: Path) -> list[dict[str, str]]:
+    """The log of a run, without what only says how long something took."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name.split("/")[0] not in CHANGING}
+            for row in csv.DictReader(file)
+        ]
 
 
 def strip(value: Any) -> Any:
@@ -320,9 +337,16 @@ def launch(
 def one_killed(place: Place, whole: Path) -> dict[str, Any]:
     """The second of two processes dies; the launcher ends the other, and the run goes on exactly."""
     output = place.folder / "one-killed"
-    done = launch(place, output, 2, "--die", "step:9", "--only-rank", "1")
+    # Two epochs of 3 steps, then of 12: the first process has saved after the tenth.
+    done = launch(place, output, 2, "--die", "step:17", "--only-rank", "1")
+    step = read_checkpoint(output / "last.pt")["progress"]["step"]
     again = launch(place, output, 2, extra=resume(output))
-    return {"exit_status": done.returncode, "resumed": again.returncode == 0, "differences": differences(whole, output)}
+    return {
+        "exit_status": done.returncode,
+        "resumed_from_step": step,
+        "resumed": again.returncode == 0,
+        "differences": differences(whole, output),
+    }
 
 
 def free_port() -> int:

@@ -69,7 +69,7 @@ def before(number: int, original: Callable[..., Any], do: Callable[[], None] = d
 
 
 def log_losses(path: str) -> None:
-    """Append stage, epoch, step and loss of every step to a file; a loss that is repeated must be the same."""
+    """Append stage, epoch, step and loss of every step to a file."""
     where: list[int] = []
     step, forward = Loop._step, StageLosses.forward
 

@@ -12,21 +12,17 @@ LOCK = ".lock"
 
 
 @contextmanager
-def lock_folder(folder: Path, wanted: bool = True) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep a folder to this process; the system lets go of it when the process ends, however it ends.
 
     Where the system or the file system has no such locks, nothing is kept.
 
     Args:
         folder: The folder, which is made.
-        wanted: False for processes that leave it to another one.
 
     Raises:
         ConfigError: if a process holds it that still runs; says which.
     """
-    if not wanted:
-        yield
-        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+") as file:
         _take(file.fileno(), folder)

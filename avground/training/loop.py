@@ -18,8 +18,8 @@ from avground.training.graph import Recorder
 from avground.training.grounding import masks_of
 from avground.training.interrupt import StoppedTogether, StopRequest
 from avground.training.observer import Observer
-from avground.training.optimizer import make_adam, optimizer_state, restore_optimizer, set_rate
-from avground.training.progress import Bar, Progress, show_batches, summary
+from avground.training.optimizer import make_adam, optimizer_state, restore_optimizer, restore_scaler, set_rate
+from avground.training.progress import Bar, Progress, check_progress, show_batches, summary
 from avground.training.run import Run
 from avground.training.sampler import EpochSampler
 from avground.training.saver import BEST, LAST, Saver
@@ -82,14 +82,19 @@ class Loop:
         self._started = time.monotonic()
 
     def restore(self, content: dict[str, Any], path: str) -> None:
-        """Go on from a checkpoint's content."""
+        """Go on from a checkpoint's content.
+
+        Raises:
+            DataError: if it is not that of a moment of this run.
+        """
+        check_progress(content["progress"], f"{path}: progress")
         load_weights(self.plain, content["model"], path)
-        restore_optimizer(self.optimizer, content["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(content["precision"])
-        progress = dict(content["progress"])
-        self.tally.sums.copy_(torch.tensor(progress.pop("sums"), dtype=self.tally.sums.dtype))
-        self.progress = Progress.from_dict(progress)
-        self.tally.sums[-1] = self.progress.step  # which checkpoints did not hold twice once
+        restore_optimizer(self.optimizer, content["optimizer"], path)
+        restore_scaler(self.fabric.strategy.precision, content["precision"], path)
+        values = dict(content["progress"])
+        self.tally.restore(values.pop("sums"), values["step"])
+        self.progress = Progress.from_dict(values)
+        self.progress.check(self.stages, path)
 
     def fit(self) -> None:
         """Train until all stages are done.
@@ -229,7 +234,7 @@ class Loop:
     def _finish_epoch(self, stage: Stage, steps: int, usage: dict[str, Any]) -> None:
         """Validate, remember, save, log, and go on to the next epoch or stage."""
         progress = self.progress
-        means = dict(zip(stage.parts, self._means(stage, steps), strict=True))
+        means = dict(zip(stage.parts, self.tally.means(len(stage.parts), steps).tolist(), strict=True))
         entry: dict[str, Any] = {"stage": stage.name, "epoch": progress.epoch + 1, "losses": means}
         entry["learning_rate"] = self.run.learning_rate_at(progress.epoch)
         best, told = progress.best, list[str]()
@@ -290,12 +295,8 @@ class Loop:
     def _describe(self, stage: Stage, sampler: EpochSampler) -> str:
         if self.fabric.world_size == 1:
             self._look(stage, sampler)
-        # Of this process only: a bar is worth no waiting.
         means = self.tally.means(len(stage.parts), self.progress.step).tolist()
         return ", ".join(f"{name} {mean:.3f}" for name, mean in zip(stage.parts, means, strict=True))
-
-    def _means(self, stage: Stage, steps: int) -> list[float]:
-        return list(reduce(self.fabric, self.tally.means(len(stage.parts), steps), "mean").tolist())
 
     def _say(self, *lines: str) -> None:
         if self.fabric.is_global_zero:

@@ -1,13 +1,15 @@
 """Where a run is, and showing it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from avground.errors import DataError, brief
 from avground.training.stages import Stage
+from avground.training.tally import SUMS
 
 T = TypeVar("T")
 
@@ -42,10 +44,48 @@ class Progress:
         """As plain values, for checkpoints."""
         return {**asdict(self), "history": list(self.history)}
 
+    def check(self, stages: Sequence[Stage], path: str) -> None:
+        """Make sure that a run of these stages can be here.
+
+        Raises:
+            DataError: if it cannot.
+        """
+        epochs = [*(stage.epochs for stage in stages), 1]  # Once all is done there is one place left.
+        if self.stage >= len(epochs) or self.epoch >= epochs[self.stage]:
+            raise DataError(
+                f"{path}: progress: expected a moment of this run, got epoch {self.epoch} of stage {self.stage}"
+            )
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Progress":
         """The inverse of :meth:`to_dict`."""
         return cls(**{**values, "history": tuple(values["history"])})
+
+
+def check_progress(values: Mapping[str, Any], where: str) -> None:
+    """Check what :meth:`Progress.to_dict` once returned, with the sums of losses, and comes back from a file.
+
+    Args:
+        values: What came back.
+        where: What to call it in errors.
+
+    Raises:
+        DataError: names what was expected and what came.
+    """
+    known = {*Progress.__dataclass_fields__, "sums"}
+    if set(values) != known:
+        raise DataError(f"{where}: expected {', '.join(sorted(known))}, got {brief(sorted(map(str, values)))}")
+    for name in ("stage", "epoch", "step", "best_epoch"):
+        if not isinstance(values[name], int) or values[name] < 0:
+            raise DataError(f"{where}: {name}: expected a whole number from 0, got {brief(values[name])}")
+    for name in ("best", "seconds"):
+        if not isinstance(values[name], int | float):
+            raise DataError(f"{where}: {name}: expected a number, got {brief(values[name])}")
+    sums = values["sums"]
+    if not isinstance(sums, list) or len(sums) != SUMS or not all(isinstance(x, float) for x in sums):
+        raise DataError(f"{where}: sums: expected {SUMS} numbers, got {brief(sums)}")
+    if not isinstance(values["history"], list) or not all(isinstance(entry, dict) for entry in values["history"]):
+        raise DataError(f"{where}: history: expected a list of epochs, got {brief(values['history'])}")
 
 
 class Bar:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from torch import Tensor
 
 from avground.models import Network
 from avground.training.batches import Samples
@@ -14,6 +15,9 @@ from avground.training.graph import GraphedStep, Recorder
 from avground.training.run import Run
 from avground.training.stages import Stage, StageLosses
 from avground.training.tally import Tally
+
+_LEAST_SCALE = 1.0
+"""Of the loss in half precision: a scaler that goes below has halved it at every step, for gradients never finite."""
 
 
 class Steps:
@@ -78,21 +82,31 @@ class Steps:
         with self.fabric.autocast():
             losses = self._losses(samples, shares)
         self.fabric.backward(losses["total"])
-        self.tally.judge(self._found(losses["total"]))
+        numbers = torch.stack([self._norm().double(), *(losses[part].detach().double() for part in self.parts)])
+        if self.fabric.world_size > 1:  # What is not finite in any process is not so in all.
+            numbers = reduce(self.fabric, numbers, "mean")
+        self.tally.judge(numbers[:2])
         if self._scaled and self.tally.broken.item():
             self.optimizer.zero_grad()
             return
         self.consistent = False
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.tally.add([losses[part] for part in self.parts])
+        if self._scaled and self._scale() < _LEAST_SCALE:
+            self.tally.judge(numbers[:2] * torch.nan)
+        self.tally.add(numbers[1:])
 
-    def _found(self, total: torch.Tensor) -> torch.Tensor:
-        """The loss and the norm of the gradients; if either is not finite in any process, not so in all."""
-        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
-        norm = torch.zeros_like(total) if self._scaled else torch.nn.utils.get_total_norm(gradients)
-        found = torch.stack([total.detach().double(), norm.double()])
-        return reduce(self.fabric, found, "mean") if self.fabric.world_size > 1 else found
+    def _scale(self) -> float:
+        precision: Any = self.fabric.strategy.precision
+        return float(precision.scaler.get_scale())
+
+    def _norm(self) -> Tensor:
+        """The norm of the gradients."""
+        if self._scaled:  # They may well be infinite until the scale fits.
+            return torch.zeros((), device=self.fabric.device)
+        return torch.nn.utils.get_total_norm(
+            [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        )
 
     def _freeze_unused(self, stage: Stage) -> None:
         """Processes wait for each other's gradients of all that can have one: freeze what the stage does not use."""

@@ -1,6 +1,7 @@
 """Training from a run to a report, and going on where one stopped."""
 
 import dataclasses
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
         Interrupted: after Ctrl-C or SIGTERM; says how to go on.
     """
     output, run = Path(output), dataclasses.replace(run, device=_device(run))
+    seen = _files(output)
     content, path = _find_checkpoint(output, run) if resume else (None, "")
     if not resume:
         _refuse_to_overwrite(output)
@@ -73,9 +75,8 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
         loop = Loop(run, model, splits, output, fabric, stop, bank, recorder)
         if content is not None:
             loop.restore(content, path)
-        with lock_folder(output, fabric.is_global_zero):
-            if fabric.is_global_zero:
-                remove_unfinished(output, BEST, LAST, METRICS)
+        with ExitStack() as held:
+            _take_folder(output, seen, fabric, held)
             try:
                 loop.fit()
                 report = make_report(loop)
@@ -87,6 +88,31 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
     if fabric.is_global_zero:
         print_report(report, output, loop.observer.told)
     return report
+
+
+def _take_folder(output: Path, seen: dict[str, int], fabric: Fabric, held: ExitStack) -> None:
+    """Hold the folder of a run, for all processes or for none, and remove what a killed run left half written there.
+
+    Raises:
+        ConfigError: in every process, if another run holds it, or wrote there while this one was starting.
+    """
+    problem = ""
+    if fabric.is_global_zero:
+        try:
+            held.enter_context(lock_folder(output))
+            if _files(output) != seen:
+                problem = f"output: expected {output} as it was a moment ago, but another run wrote there: start again"
+            else:
+                remove_unfinished(output, BEST, LAST, METRICS)
+        except ConfigError as error:
+            problem = str(error)
+    if problem := fabric.broadcast(problem):
+        raise ConfigError(problem)
+
+
+def _files(output: Path) -> dict[str, int]:
+    """The files of a run that are there, and when each was written."""
+    return {name: path.stat().st_mtime_ns for name in (LAST, BEST, METRICS) if (path := output / name).exists()}
 
 
 def make_fabric(run: Run) -> Fabric:

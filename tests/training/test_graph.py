@@ -13,6 +13,7 @@ from avground.training import Interrupted, graph, read_checkpoint, train
 from avground.training.batches import FromDevice, Picked
 from avground.training.graph import WARM_UP, GraphedStep, find_recorder
 from avground.training.stages import StageLosses, make_stages
+from avground.training.tally import Tally
 from tests.training.test_batches import bank_of
 from tests.training.test_stages import ASKED, two_steps
 from tests.training.test_train import _equal, _interrupt, _raise, _timeless
@@ -216,6 +217,11 @@ def test_a_step_looks_at_no_number(splits, asked):
         samples = Picked(bank, torch.zeros(3, columns, dtype=torch.int64, device=meta), 14)
         losses = StageLosses(model, stage)(samples)
         losses["total"].backward()
+        tally = Tally(meta)  # What a step does beside, recorded with it.
+        norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+        numbers = torch.stack([norm.double(), *(losses[part].detach().double() for part in stage.parts)])
+        tally.judge(numbers[:2])
+        tally.add(numbers[1:])
         assert list(losses) == list(stage.parts)
         assert losses["total"].device == meta
         assert any(parameter.grad is not None for parameter in model.parameters())

@@ -20,7 +20,9 @@ from avground.training.lock import lock_folder
 from avground.training.loop import Loop
 from avground.training.train import make_fabric
 from tests.training.processes import apart, fork, together, wait
+from tests.training.test_train import _same
 
+trainer = sys.modules["avground.training.train"]
 ROOT = Path(__file__).parents[2]
 
 
@@ -84,7 +86,7 @@ def test_processes_that_share_unevenly_are_not_just_averaged(make_run, awkward, 
 
 def test_processes_stop_together_and_go_on_exactly(make_run, tmp_path):
     """A signal to one of them stops both after the same step, and the rest of the run is what it would have been."""
-    run = make_run(devices=2, epochs=3)
+    run = make_run(devices=2, batch_size=2, epochs=3)
     assert together(2, lambda: train(run, tmp_path / "whole")) == [0, 0]
 
     def interrupted():
@@ -93,17 +95,41 @@ def test_processes_stop_together_and_go_on_exactly(make_run, tmp_path):
         def step(self, *arguments):
             original(self, *arguments)
             steps.append(1)
-            if len(steps) == 7 and self.fabric.global_rank == 1:
+            if len(steps) == 5 + 4 and self.fabric.global_rank == 1:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         Loop._step = step
         train(run, tmp_path / "cut")
 
     assert together(2, interrupted) == [1, 1]
-    assert read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]["epoch"] == 1
+    progress = read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]
+    assert (progress["stage"], progress["step"]) == (1, 10)  # of 15: so that the losses so far count too
     assert together(2, lambda: train(run, tmp_path / "cut", resume=True)) == [0, 0]
-    whole, cut = (read_checkpoint(tmp_path / name / "last.pt")["model"] for name in ("whole", "cut"))
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    assert apart(lambda: _same(tmp_path / "whole", tmp_path / "cut")) == 0
+
+
+def test_one_of_several_that_is_killed_takes_the_others_along_and_the_run_goes_on_exactly(make_run, tmp_path):
+    run = make_run(devices=2, batch_size=2, epochs=2)
+    assert together(2, lambda: train(run, tmp_path / "whole")) == [0, 0]
+
+    def killed():
+        saver._EPOCH_SECONDS = saver._STEP_SECONDS = -1.0
+        original, steps = Loop._step, []
+
+        def step(self, *arguments):
+            steps.append(1)
+            if len(steps) == 5 + 13 and self.fabric.global_rank == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            original(self, *arguments)
+
+        Loop._step = step
+        train(run, tmp_path / "cut")
+
+    assert together(2, killed) == [1, -signal.SIGKILL]
+    progress = read_checkpoint(tmp_path / "cut" / "last.pt")["progress"]
+    assert (progress["stage"], progress["step"]) == (1, 10)
+    assert together(2, lambda: train(run, tmp_path / "cut", resume=True)) == [0, 0]
+    assert apart(lambda: _same(tmp_path / "whole", tmp_path / "cut")) == 0
 
 
 def test_processes_that_stop_wait_for_the_checkpoint(make_run, tmp_path):
@@ -239,6 +265,29 @@ def test_two_runs_in_one_folder(make_run, tmp_path):
     with pytest.raises(ConfigError, match=rf"no running training uses, got .*run, which process {holder} on .* does"):
         train(make_run(), tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    run = make_run(devices=2)
+    assert together(2, lambda: train(run, tmp_path / "run")) == [1, 1]  # the second does not wait for ever
     os.kill(holder, signal.SIGKILL)
     assert wait(holder) == -signal.SIGKILL
     assert apart(lambda: train(make_run(epochs=1, stage_one_epochs=0), tmp_path / "run")) == 0
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_ends_while_another_one_starts_is_not_overwritten(make_run, tmp_path, monkeypatch, resume):
+    """The second one looks at the folder first, and reads features for a while before it takes it."""
+    run, original = make_run(epochs=1, stage_one_epochs=0), trainer.load_features
+    if resume:
+        assert apart(lambda: train(run, tmp_path / "run")) == 0
+        (tmp_path / "run" / "metrics.json").unlink()
+
+    def other():
+        trainer.load_features = original
+        train(run, tmp_path / "run", resume=resume)
+
+    def meanwhile(*arguments, **options):
+        assert apart(other) == 0
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(trainer, "load_features", meanwhile)
+    with pytest.raises(ConfigError, match=r"output: expected .*run as it was a moment ago, but another"):
+        train(run, tmp_path / "run", resume=resume)

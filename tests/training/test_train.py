@@ -210,6 +210,43 @@ def test_a_finished_run_is_tested_again_but_never_overwritten(run, whole):
     assert (whole / "last.pt").read_bytes() == before["last.pt"]
 
 
+MALFORMED = [
+    ("progress", lambda value: value.clear(), "progress: expected best, best_epoch, epoch, history, seconds, stage, "),
+    ("progress", lambda value: value.update(step="1"), "progress: step: expected a whole number from 0, got '1'"),
+    ("progress", lambda value: value.update(epoch=7), "progress: expected a moment of this run, got epoch 7 of stage"),
+    (
+        "progress",
+        lambda value: value.update(stage=9),
+        "progress: expected a moment of this run, got epoch . of",
+    ),
+    ("progress", lambda value: value.update(sums=[1.0]), "progress: sums: expected 8 numbers, got "),
+    ("progress", lambda value: value.update(best=None), "progress: best: expected a number, got None"),
+    ("progress", lambda value: value.update(history=[3]), "progress: history: expected a list of epochs"),
+    ("optimizer", lambda value: value.clear(), "optimizer: expected moments under 'state'"),
+    ("optimizer", lambda value: value["state"].update({999: {}}), "state of parameter 999: expected one of"),
+    ("optimizer", lambda value: value["state"][0].pop("exp_avg"), "state of parameter 0: expected step, exp_avg, exp"),
+    (
+        "optimizer",
+        lambda value: value["state"][0].update(exp_avg=torch.zeros(3)),
+        r"state of parameter 0: exp_avg: expected finite numbers of shape \(\d+, \d+\), got \(3,\)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "damage", "message"), MALFORMED)
+def test_the_state_of_a_stranger_is_refused_by_name(run, tmp_path, monkeypatch, key, damage, message):
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "_step", 5, _raise)
+        with pytest.raises(Interrupted):
+            train(run, tmp_path / "cut")
+    path = tmp_path / "cut" / "last.pt"
+    content = read_checkpoint(path)
+    damage(content[key])
+    torch.save(content, path)
+    with pytest.raises(DataError, match=rf"last\.pt: .*{message}"):
+        train(run, tmp_path / "cut", resume=True)
+
+
 def test_there_must_be_something_to_resume(run, tmp_path):
     with pytest.raises(ConfigError, match=r"resume: expected last\.pt or best\.pt in .*, got neither"):
         train(run, tmp_path / "nothing", resume=True)

@@ -9,6 +9,7 @@ what comes back from the folder for the hub.
 """
 
 import argparse
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from tqdm import tqdm
 
 from avground.data import MusicAVQA
 from avground.export import OUTPUTS, OnnxModel, export_onnx, save_program
+from avground.export.program import Inference
 from avground.hub import PretrainedModel
 from avground.models import MODELS
 from avground.training import load_splits
@@ -89,9 +91,9 @@ def measure(checkpoint: Path) -> dict[str, Any]:
         ways: dict[str, Callable[..., Sequence[Tensor]]] = {
             "onnx": OnnxModel(folder / "model.onnx"),
             "program": torch.export.load(folder / "model.pt2").module(),
-            "hub": PretrainedModel.from_pretrained(folder / "hub").model,
+            "hub": Inference(PretrainedModel.from_pretrained(folder / "hub").model),
         }
-        compared = compare(trained.model, ways, tests)
+        compared = compare(Inference(trained.model), ways, tests)
         sizes = {
             "checkpoint": checkpoint.stat().st_size,
             "onnx": (folder / "model.onnx").stat().st_size,
@@ -121,11 +123,27 @@ def compare(
             expected = model(*inputs)
             for way, call in ways.items():
                 got = call(*inputs)
-                same[way] += int((got[0].argmax(-1) == expected[0].argmax(-1)).sum())
-                for output, right, other in zip(OUTPUTS, expected, got, strict=False):
-                    off = float((right - other).abs().max())
+                for output, right, other in zip(OUTPUTS, expected, got, strict=True):
+                    off = difference(f"{way}: {output}", right, other)
                     largest[way][output] = max(largest[way][output], off)
+                same[way] += int((got[0].argmax(-1) == expected[0].argmax(-1)).sum())
     return {way: {"same_answer": same[way], "largest_difference": largest[way]} for way in ways}
+
+
+def difference(name: str, right: Tensor, other: Tensor) -> float:
+    """The largest difference of two tensors.
+
+    Raises:
+        ValueError: if shapes or types differ, or a value of either is not finite.
+    """
+    if (other.shape, other.dtype) != (right.shape, right.dtype):
+        raise ValueError(
+            f"{name}: expected {right.dtype} of {tuple(right.shape)}, got {other.dtype} of {tuple(other.shape)}"
+        )
+    off = float((right - other).abs().max())
+    if not math.isfinite(off):
+        raise ValueError(f"{name}: expected finite numbers, got a difference of {off}")
+    return off
 
 
 def graph_breaks(model: torch.nn.Module, tests: MusicAVQA) -> int:

@@ -21,6 +21,17 @@ COMMANDS = {
 }
 """The commands, each a module here with ``configure(parser)`` and ``run(options)``, and what it does."""
 
+EXTRAS = {
+    "pocket": "media",
+    "extract": "media",
+    "pack": "train",
+    "verify": "train",
+    "train": "train",
+    "answer": "train,media",
+    "export": "hub,export",
+}
+"""What to install for each command that needs more than avground alone."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0 if all went well, 1 on an error, 130 after Ctrl-C."""
@@ -39,9 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 module = import_module(f"avground.cli.{name}")
             except ModuleNotFoundError as error:
-                print(
-                    f'error: avground {name} needs {error.name}: pip install "avground[train,media]"', file=sys.stderr
-                )
+                extra = f"[{EXTRAS[name]}]" if name in EXTRAS else ""
+                print(f'error: avground {name} needs {error.name}: pip install "avground{extra}"', file=sys.stderr)
                 return 1
             child.description = module.__doc__
             module.configure(child)

@@ -15,7 +15,7 @@ from torch import Tensor
 from avground.data import Vocabulary
 from avground.data.files import atomic_file
 from avground.errors import ConfigError, DataError
-from avground.export.check import check_same
+from avground.export.check import check_same, has_hard_choice
 from avground.export.lstm import onnx_translation
 from avground.export.program import INPUTS, OUTPUTS, example_inputs, prepare, trace
 from avground.models import Network
@@ -71,6 +71,7 @@ def export_onnx(
         OnnxModel(content),
         lambda seed, **sizes: example_inputs(model, seed=seed, **sizes),
         map_size,
+        has_hard_choice(model.config),
     )
     with atomic_file(path) as file:
         file.write(content)

@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from avground.data.files import atomic_file
 from avground.errors import ConfigError, check_whole
-from avground.export.check import check_same
+from avground.export.check import check_same, has_hard_choice
 from avground.export.lstm import KeptLSTM, with_torch_lstm
 from avground.models import Network
 from avground.models.weights import line
@@ -123,7 +123,14 @@ def export_program(model: Network, *, map_size: tuple[int, int] | None = None) -
     inference = prepare(model, map_size)
     program = with_torch_lstm(trace(inference, map_size))
     run = program.module()
-    check_same("program", inference, run, lambda seed, **sizes: example_inputs(model, seed=seed, **sizes), map_size)
+    check_same(
+        "program",
+        inference,
+        run,
+        lambda seed, **sizes: example_inputs(model, seed=seed, **sizes),
+        map_size,
+        has_hard_choice(model.config),
+    )
     return program
 
 

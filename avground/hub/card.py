@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from avground.data.annotations import FREQUENCIES
 from avground.data.pocket.build import RECORD_FILE
 from avground.data.table import ALL, row_name
+from avground.hub.config import files_without_folders, last_name
 from avground.media import AUDIO_EXTRACTORS, VISUAL_EXTRACTORS
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _title(trained: "PretrainedModel") -> str:
 
 
 def _dataset(trained: "PretrainedModel") -> str:
-    return trained.run.data.replace("\\", "/").rstrip("/").rpartition("/")[2] or "unnamed"
+    return last_name(trained.run.data) or "unnamed"
 
 
 def _on_pocket(trained: "PretrainedModel") -> bool:
@@ -173,7 +174,7 @@ def _data(trained: "PretrainedModel") -> str:
     lines = ["## Data", "", f"Data set `{_dataset(trained)}`."]
     if trained.files:
         lines += ["", "| file | questions | videos | SHA-256 |", "|---|---:|---:|---|"]
-    for name, about in trained.files.items():
+    for name, about in files_without_folders(trained.files).items():
         lines.append(f"| `{name}` | {about.get('questions', '')} | {about.get('videos', '')} | `{about['sha256']}` |")
     lines.append("")
     for kind in ("audio", "visual"):

@@ -48,7 +48,7 @@ class PretrainedModel(
 
     Attributes:
         model: The model, in evaluation mode on the CPU.
-        run: The run. Of its folders only the last name is kept in what is saved.
+        run: The run. Of its folders only the last name is kept in what is saved, as of those of ``files``.
         vocabulary: The words and answers it knows; their numbers are part of the model.
         templates: The question templates it was trained on.
         features: What made its features, under ``"audio"`` and ``"visual"``.
@@ -126,9 +126,15 @@ class PretrainedModel(
         return cls.from_pretrained(source)
 
     def facts(self) -> dict[str, Any]:
-        """What is known apart from weights, words and answers, as plain JSON values: for files of other formats."""
+        """What is known apart from weights, words and answers, as plain JSON values: for files of other formats.
+
+        Raises:
+            DataError: if there is a number in it that is not finite, or half a character.
+        """
         left_out = ("format", "vocabulary", "weights_sha256")
-        known = {name: value for name, value in self._config("").items() if name not in left_out}
+        described = self._config("")
+        config.dump_config(described, "model")
+        known = {name: value for name, value in described.items() if name not in left_out}
         return {**known, "segments": self.run.segments}
 
     def save_pretrained(self, save_directory: str | Path, *, overwrite: bool = False, **options: Any) -> str | None:
@@ -145,6 +151,7 @@ class PretrainedModel(
         Raises:
             ConfigError: if the folder holds a model or a ``README.md`` already and ``overwrite`` is False, or a package
                 is missing.
+            DataError: if what is to be written holds a number that is not finite, or half a character.
         """
         weights.check_installed()
         there = [name for name in FILES if (Path(save_directory) / name).exists()]
@@ -158,9 +165,8 @@ class PretrainedModel(
     def _save_pretrained(self, save_directory: Path) -> None:
         """What the mixin calls to write the files: ``config.json`` last, which makes it a model."""
         packed = weights.pack_weights(self.model.state_dict())
-        described = self._config(hashlib.sha256(packed).hexdigest())
-        text = json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False)
-        contents = {weights.FILE: packed, CARD: make_card(self).encode(), config.FILE: f"{text}\n".encode()}
+        described = config.dump_config(self._config(hashlib.sha256(packed).hexdigest()), "model")
+        contents = {weights.FILE: packed, CARD: make_card(self).encode(), config.FILE: described}
         for name, content in contents.items():
             with atomic_file(save_directory / name) as file:
                 file.write(content)
@@ -220,21 +226,15 @@ class PretrainedModel(
             "format": config.FORMAT,
             "model": self.run.model,
             "model_config": dataclasses.asdict(self.model.config),
-            "run": _without_folders(self.run).to_dict(),
+            "run": config.run_without_folders(self.run).to_dict(),
             "vocabulary": self.vocabulary.to_dict(),
             "templates": list(self.templates),
             "features": dict(self.features),
-            "files": dict(self.files),
+            "files": config.files_without_folders(self.files),
             "metrics": self.metrics,
             "versions": dict(self.versions),
             "weights_sha256": sha256,
         }
-
-
-def _without_folders(run: Run) -> Run:
-    """Where data lay on somebody's machine is nobody's business."""
-    features = None if run.features is None else Path(run.features).name
-    return dataclasses.replace(run, data=Path(run.data).name, features=features)
 
 
 def _metrics_beside(path: Path, content: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import Tensor
 
 from avground.errors import ConfigError, DataError, brief
-from avground.models import MODELS
-from avground.models.weights import line
+from avground.models.weights import check_weight_shapes, line
 from avground.reading import open_regular
+from avground.training.checkpoint import outline
 
 FILE = "model.safetensors"
 MOST_HEADER_BYTES = 2**20
@@ -49,27 +48,14 @@ def read_weights(path: Path, model: str, config: Mapping[str, Any], sha256: str)
             configuration.
     """
     shapes = _read_shapes(path)
-    _check_layers(config, len(shapes), path)
-    try:
-        with torch.device("meta"):
-            own = MODELS[model](**config).state_dict()
-    except Exception as error:  # Sizes that no tensor can have end in many errors of torch's.
-        raise DataError(f"{path.parent}: model_config: expected one of {model!r}: {line(error)}") from error
-    wrong = [f"missing {name}" for name in own if name not in shapes]
-    wrong += [f"unknown {brief(name)}" for name in shapes if name not in own]
-    wrong += [
-        f"{name}: expected {tuple(own[name].shape)}, got {shapes[name]}"
-        for name in own
-        if name in shapes and tuple(own[name].shape) != shapes[name]
-    ]
-    if wrong:
-        raise DataError(f"{path}: {len(wrong)} weights do not fit the model: {'; '.join(wrong[:5])}")
+    known = outline(model, config, len(shapes), str(path.parent))
+    check_weight_shapes(known, shapes, str(path))
     with open_regular(path, "the weights of a model") as file:
         found = hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
     if found != sha256:
         raise DataError(f"{path}: expected the SHA-256 {brief(sha256)}, as config.json has it, got {found}")
     with _opened(path) as opened:
-        return {name: opened.get_tensor(name) for name in own}
+        return {name: opened.get_tensor(name) for name in shapes}
 
 
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -88,13 +74,6 @@ def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         if dtype not in _FLOATS:
             raise DataError(f"{path}: {name}: expected one of {', '.join(_FLOATS)}, got {dtype}")
     return shapes
-
-
-def _check_layers(config: Mapping[str, Any], weights: int, path: Path) -> None:
-    """Sizes cost nothing while no weight exists, but each layer is an object."""
-    for name, value in config.items():
-        if str(name).endswith("layers") and isinstance(value, int) and value > weights:
-            raise DataError(f"{path.parent}: model_config: {name}: expected at most {weights}, got {value}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Reading weights from files that strangers made, and loading them where they belong."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -68,20 +68,39 @@ def check_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str) ->
     Raises:
         DataError: names the first few that are missing, unknown, or of another shape or kind.
     """
+    _check_fit(model, weights, path, _misfit)
+
+
+def check_weight_shapes(model: nn.Module, shapes: Mapping[str, Sequence[int]], path: str) -> None:
+    """Check names and shapes of weights that are not read yet, as :func:`check_weights` checks weights.
+
+    Raises:
+        DataError: names the first few that are missing, unknown, or of another shape.
+    """
+    _check_fit(model, shapes, path, _other_shape)
+
+
+def _check_fit(model: nn.Module, given: Mapping[str, Any], path: str, misfit: Callable[[Tensor, Any], str]) -> None:
     own = model.state_dict()
-    wrong = [f"missing {name}" for name in own if name not in weights]
-    wrong += [f"unknown {name if isinstance(name, str) else brief(name)}"[:200] for name in weights if name not in own]
-    wrong += [f"{name}: {reason}" for name in own if name in weights and (reason := _misfit(own[name], weights[name]))]
+    wrong = [f"missing {name}" for name in own if name not in given]
+    wrong += [f"unknown {brief(name)}" for name in given if name not in own]
+    wrong += [f"{name}: {reason}" for name in own if name in given and (reason := misfit(own[name], given[name]))]
     if wrong:
         raise DataError(f"{path}: {len(wrong)} weights do not fit the model: {'; '.join(wrong[:5])}")
+
+
+def _other_shape(own: Tensor, shape: Sequence[int]) -> str:
+    """How a shape differs from a weight's; empty if it does not."""
+    expected, got = tuple(own.shape), tuple(shape)
+    return "" if got == expected else f"expected {expected}, got {got}"
 
 
 def _misfit(own: Tensor, given: Any) -> str:
     """Why a value cannot be a weight; empty if it can."""
     if not isinstance(given, Tensor):
         return f"expected a tensor, got {brief(given)}"
-    if own.shape != given.shape:
-        return f"expected {tuple(own.shape)}, got {tuple(given.shape)}"
+    if reason := _other_shape(own, given.shape):
+        return reason
     plain = given.layout == torch.strided and not given.is_meta and not given.is_quantized
     if not plain or given.is_complex() or given.is_floating_point() != own.is_floating_point():
         return f"expected numbers like {own.dtype}, got {given.dtype}, {given.layout} on {given.device}"

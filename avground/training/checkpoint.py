@@ -1,7 +1,8 @@
 """Checkpoints: written in one step or not at all, and read without running code that a file brings along."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -36,7 +37,7 @@ KEYS = frozenset(
 )
 
 _PLAIN = ("model_config", "run", "vocabulary", "templates", "features", "files", "versions")
-_MAPPINGS = ("model_config", "run", "files", "progress", "optimizer", "precision", "versions")
+_MAPPINGS = ("progress", "optimizer", "precision")
 _MOST_WEIGHTS = 10_000
 
 
@@ -77,13 +78,37 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     for key in _MAPPINGS:
         if not isinstance(content[key], dict):
             raise DataError(f"{path}: {key}: expected names and values, got {type(content[key]).__name__}")
-    check_description(content["features"], f"{path}: features")
+    check_described(content, str(path))
+    return dict(content)
+
+
+def check_described(content: Mapping[str, Any], where: str) -> None:
+    """Check what is said of a model beside its weights, in a checkpoint or in a folder for the hub.
+
+    Run, model configuration and vocabulary are checked by :func:`rebuild`.
+
+    Args:
+        content: Plain values under ``model_config``, ``run``, ``templates``, ``features``, ``files`` and ``versions``.
+        where: The file, for errors.
+
+    Raises:
+        DataError: names the entry.
+    """
+    for key in ("model_config", "run", "files", "versions"):
+        if not isinstance(content[key], Mapping):
+            raise DataError(f"{where}: {key}: expected names and values, got {type(content[key]).__name__}")
+    check_description(content["features"], f"{where}: features")
     templates = content["templates"]
     if not isinstance(templates, list) or not all(isinstance(template, str) for template in templates):
-        raise DataError(f"{path}: templates: expected a list of strings, got {type(templates).__name__}")
+        raise DataError(f"{where}: templates: expected a list of strings, got {type(templates).__name__}")
     for template in templates:
-        check_template(template, f"{path}: templates")
-    return dict(content)
+        check_template(template, f"{where}: templates")
+    for name, about in content["files"].items():
+        if not isinstance(about, Mapping) or not isinstance(about.get("sha256"), str):
+            raise DataError(f"{where}: files: {brief(name)}: expected its sha256, got {brief(about)}")
+    for name, version in content["versions"].items():
+        if not isinstance(version, str):
+            raise DataError(f"{where}: versions: {brief(name)}: expected a string, got {brief(version)}")
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Network, Vocabulary, Run]:
@@ -114,21 +139,13 @@ def rebuild(content: Mapping[str, Any], path: str) -> tuple[Network, Vocabulary,
         DataError: if the weights or the vocabulary do not fit the configuration.
     """
     weights, settings = content["model"], content["model_config"]
-    if not isinstance(weights, Mapping) or len(weights) > _MOST_WEIGHTS:
-        got = f"{len(weights):,}" if isinstance(weights, Mapping) else type(weights).__name__
-        raise DataError(f"{path}: expected at most {_MOST_WEIGHTS:,} named weights, got {got}")
-    try:
+    if not isinstance(weights, Mapping):
+        raise DataError(f"{path}: expected at most {_MOST_WEIGHTS:,} named weights, got {type(weights).__name__}")
+    with _known(path):
         run = Run.from_dict(content["run"])
-        layers = [value for name, value in settings.items() if "layers" in name and isinstance(value, int)]
-        if max(layers, default=0) > len(weights):
-            raise ConfigError(f"expected at most as many layers as weights, {len(weights)}, got {max(layers)}")
-        with torch.device("meta"):  # Without memory: the sizes may be anything until the weights are known to fit.
-            check_weights(MODELS[run.model](**settings), weights, path)
+    check_weights(outline(run.model, settings, len(weights), path), weights, path)
+    with _known(path):
         model = MODELS[run.model](**settings)
-    except DataError:
-        raise
-    except Exception as error:  # Sizes that no tensor can have, for one, end in many errors of torch's.
-        raise DataError(f"{path}: expected a configuration that this version knows: {line(error)}") from error
     model.load_state_dict(dict(weights))
     try:
         vocabulary = Vocabulary.from_dict(content["vocabulary"])
@@ -139,6 +156,37 @@ def rebuild(content: Mapping[str, Any], path: str) -> tuple[Network, Vocabulary,
         expected = f"{model.config.vocabulary_size} words and {model.config.answers} answers, as its model has"
         raise DataError(f"{path}: expected a vocabulary of {expected}, got {sizes[0]} and {sizes[1]}")
     return model.eval(), vocabulary, run
+
+
+def outline(name: str, settings: Mapping[str, Any], weights: int, path: str) -> Network:
+    """A model on the device ``meta``: its sizes may be anything until weights are known to fit it.
+
+    Args:
+        name: Name in :data:`avground.models.MODELS`.
+        settings: The model's configuration.
+        weights: How many weights there are: sizes take no memory there, but each layer is an object.
+        path: The file, for errors.
+
+    Raises:
+        DataError: if there are too many weights, more layers than weights, or there is no such configuration.
+    """
+    if weights > _MOST_WEIGHTS:
+        raise DataError(f"{path}: expected at most {_MOST_WEIGHTS:,} named weights, got {weights:,}")
+    with _known(path):
+        for key, value in settings.items():
+            if "layers" in key and isinstance(value, int) and value > weights:
+                raise ConfigError(f"{key}: expected at most as many layers as weights, {weights}, got {value}")
+        with torch.device("meta"):
+            return MODELS[name](**settings)
+
+
+@contextmanager
+def _known(path: str) -> Iterator[None]:
+    """What settings end in that cannot be: sizes that no tensor can have, for one, in many errors of torch's."""
+    try:
+        yield
+    except Exception as error:
+        raise DataError(f"{path}: expected a configuration that this version knows: {line(error)}") from error
 
 
 def make_checkpoint(model: Network, run: Run, vocabulary: Vocabulary, **rest: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What reads files that strangers made, each with good files and the ways to make them bad."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -35,6 +36,7 @@ from avground.data.manifest import FILE, dump_manifest, read_manifest
 from avground.data.pocket.build import read_record
 from avground.data.store import Stored, digest_of
 from avground.errors import AvgroundError, DataError
+from avground.hub import PretrainedModel
 from avground.media.outcomes import Outcome, OutcomeLog
 from avground.media.vggish import read_quantised
 from avground.media.weights import load
@@ -341,6 +343,40 @@ def _read_settings(content: bytes, folder: Path) -> object:
     return _read_checkpoint((folder / "best.pt").read_bytes(), folder)
 
 
+# Models of a hub.
+
+
+@cache
+def _hub() -> dict[str, bytes]:
+    """The files of such a folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_atomically(folder / "best.pt", {**make_content(), "files": {"json/train.json": {"sha256": "ab" * 32}}})
+        rows = {"All": 1.0, "Audio": 0.5, "Audio/Counting": 0.5}
+        scores = {"accuracy": rows, "prior": rows, "count": dict.fromkeys(rows, 2)}
+        more = {"shuffled": {"audio": rows}, "grounding": {"pointing": {"accuracy": 0.5, "chance": 0.1}}}
+        trained = PretrainedModel.from_checkpoint(folder / "best.pt")
+        trained.metrics = {"test": {**scores, "head": scores, **more}, "warnings": [{"text": "flat"}], "seconds": 1.0}
+        trained.save_pretrained(folder / "hub")
+        return {path.name: path.read_bytes() for path in (folder / "hub").iterdir()}
+
+
+def _read_hub(folder: Path, **changed: bytes) -> object:
+    """Read the folder, some of whose files are others, and write it again, with the card that says what it read."""
+    files = _hub()
+    (folder / "config.json").write_bytes(changed.get("config", files["config.json"]))
+    (folder / "model.safetensors").write_bytes(changed.get("weights", files["model.safetensors"]))
+    trained = PretrainedModel.from_pretrained(folder)
+    trained.save_pretrained(folder / "again")
+    return trained.model(torch.zeros(1, 2, 4), torch.zeros(1, 2, 4, 2, 2), torch.tensor([[1]]))
+
+
+def _read_hub_weights(content: bytes, folder: Path) -> object:
+    """The checksum in the configuration is that of the file, so that what comes behind it is reached."""
+    config = {**json.loads(_hub()["config.json"]), "weights_sha256": hashlib.sha256(content).hexdigest()}
+    return _read_hub(folder, config=json.dumps(config).encode(), weights=content)
+
+
 def _official(folder: Path) -> list[bytes]:
     state = {f"module.{name}": torch.ones(2) for name in KEYS["stage1"].values()}
     return _saved({**state, "module.fc_a1.weight": nn.Parameter(torch.ones(2))}, folder)
@@ -466,6 +502,12 @@ TARGETS: dict[str, Target] = {
     "pocket record": Target(_record, _read_record, _JSON),
     "checkpoint": Target(_checkpoint, _read_checkpoint, _SAVED),
     "settings of a checkpoint": Target(_settings, _read_settings, _JSON),
+    "model of a hub: configuration": Target(
+        lambda _: [_hub()["config.json"]], lambda content, folder: _read_hub(folder, config=content), _JSON
+    ),
+    "model of a hub: weights": Target(
+        lambda _: [_hub()["model.safetensors"]], _read_hub_weights, (_within_header, _within_header, anyhow)
+    ),
     "official checkpoint": Target(_official, _read_official, _SAVED),
     "weights": Target(_weights, _read_weights, _SAVED),
     "principal components": Target(_components, _read_components, _SAVED),

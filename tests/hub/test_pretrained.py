@@ -75,6 +75,64 @@ def test_folders_of_this_machine_stay_here(trained, saved):
         assert str(trained.parent).encode() not in (saved / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("home", "separator"),
+    [("/home/me", "/"), ("C:\\Users\\me", "\\"), ("../me", "/")],
+    ids=["posix", "windows", "relative"],
+)
+def test_of_every_folder_only_the_last_name_is_saved(home, separator, trained, tmp_path):
+    """However a run was told where its data lie; the report beside it goes on being found."""
+    content = read_checkpoint(trained / "best.pt")
+    names = ("data", "annotations", "features", "audio_features", "visual_features")
+    content["run"] = {**content["run"], **{name: separator.join((home, name)) for name in names}}
+    folder = content["run"]["annotations"]
+    content["files"] = {name.replace("json/", f"{folder}/", 1): about for name, about in content["files"].items()}
+    assert any("me" in name for name in content["files"])
+    write_atomically(tmp_path / "best.pt", content)
+    report = json.loads((trained / "metrics.json").read_text())
+    report |= {"run": content["run"], "data": {**report["data"], "files": content["files"]}}
+    (tmp_path / "metrics.json").write_text(json.dumps(report))
+
+    made = PretrainedModel.from_checkpoint(tmp_path / "best.pt")
+    assert made.metrics is not None
+    assert made.run.annotations == folder
+    made.save_pretrained(tmp_path / "model")
+    again = PretrainedModel.from_pretrained(tmp_path / "model")
+    assert [getattr(again.run, name) for name in names] == list(names)
+    assert sorted(again.files) == [
+        *(f"annotations/avqa-{split}.json" for split in ("test", "train", "val")),
+        "pocket.json",
+    ]
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "`annotations/avqa-test.json`" in card
+    for text in (card, (tmp_path / "model" / "config.json").read_text(), json.dumps(made.facts())):
+        assert not [word for word in ("home", "Users", "/me", "me\\") if word in text]
+
+
+def test_a_folder_whose_name_is_no_text(saved, tmp_path):
+    made = PretrainedModel.from_pretrained(saved)
+    made.run = dataclasses.replace(made.run, data="/home/me/caf\udce9")
+    made.save_pretrained(tmp_path / "model")
+    assert PretrainedModel.from_pretrained(tmp_path / "model").run.data == "caf?"
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\ud800"])
+def test_what_no_file_can_hold_is_an_error(value, saved, tmp_path):
+    made = PretrainedModel.from_pretrained(saved)
+    made.run = dataclasses.replace(made.run, overrides={"a": value})
+    for write in (made.facts, lambda: made.save_pretrained(tmp_path / "model")):
+        with pytest.raises(DataError, match="model: expected finite numbers and whole characters, got"):
+            write()
+
+
+def test_files_that_only_their_folders_tell_apart_are_an_error(saved, tmp_path):
+    made = PretrainedModel.from_pretrained(saved)
+    about = made.files["json/avqa-test.json"]
+    made.files = {"/home/a/json/avqa-test.json": about, **made.files}
+    with pytest.raises(ConfigError, match=r"files: expected each name once .*, got 'json/avqa-test.json' twice"):
+        made.save_pretrained(tmp_path / "model")
+
+
 def test_saved_again_it_is_byte_for_byte_the_same(saved, tmp_path):
     PretrainedModel.from_pretrained(saved).save_pretrained(tmp_path / "again")
     for name in FILES:
@@ -143,6 +201,10 @@ def test_metrics_of_another_run_are_an_error(trained, tmp_path):
         PretrainedModel.from_checkpoint(tmp_path / "best.pt")
 
 
+def _tested(metrics, **changes):
+    return {**metrics, "test": {**metrics["test"], **changes}}
+
+
 # ---- what strangers send -------------------------------------------------------------------------------------------
 
 
@@ -169,20 +231,36 @@ def test_a_missing_or_damaged_file_is_named(name, copy):
         ({"model": "os.system"}, "model: expected one of tjstg, .*, got 'os.system'"),
         ({"model": ["tjstg"]}, "model: expected one of tjstg"),
         ({"model": "tjstg"}, "run: expected the model 'tjstg', got 'tjstg_sharp'"),
-        ({"model_config": [1]}, "model_config: expected a mapping, got list"),
-        ({"model_config": lambda c: {**c, "dim": 10**15}}, "model_config: expected one of 'tjstg_sharp'|do not fit"),
+        ({"model_config": [1]}, "model_config: expected names and values, got list"),
+        ({"model_config": lambda c: {**c, "dim": 10**15}}, "configuration that this version knows|do not fit"),
         ({"model_config": lambda c: {**c, "dim": 16}}, r"weights do not fit the model: .*: expected \(54, 16\), got"),
-        ({"model_config": lambda c: {**c, "self_layers": 10**9}}, "self_layers: expected at most"),
-        ({"model_config": lambda c: {**c, "hidden": 1}}, "model_config: expected one of 'tjstg_sharp'"),
+        (
+            {"model_config": lambda c: {**c, "self_layers": 10**9}},
+            "self_layers: expected at most as many layers as weights",
+        ),
+        ({"model_config": lambda c: {**c, "hidden": 1}}, "configuration that this version knows: .*hidden"),
         ({"run": lambda r: {**r, "seed": -1}}, "seed"),
         ({"vocabulary": lambda v: {**v, "words": v["words"][:-1]}}, "words"),
         ({"templates": "How many?"}, "templates: expected a list of strings, got str"),
         ({"features": {}}, "features: expected audio and visual"),
-        ({"files": {"train.json": 1}}, "files: train.json: expected its sha256, got 1"),
-        ({"versions": {"torch": 2}}, "versions: torch: expected a string, got 2"),
+        ({"files": {"train.json": 1}}, "files: 'train.json': expected its sha256, got 1"),
+        ({"versions": {"torch": 2}}, "versions: 'torch': expected a string, got 2"),
         ({"weights_sha256": "00" * 32}, "model.safetensors: expected the SHA-256 '0000"),
         ({"metrics": []}, "metrics: expected a mapping with the key test"),
         ({"metrics": lambda m: {**m, "test": {"accuracy": {}}}}, "test: expected accuracy, prior and count"),
+        ({"metrics": lambda m: {**m, "seconds": None}}, "metrics: seconds: expected a number, got None"),
+        ({"metrics": lambda m: _tested(m, accuracy={}, prior={}, count={})}, "test: expected the row All, got none"),
+        ({"metrics": lambda m: _tested(m, head=3)}, "test: head: expected accuracy, prior and count"),
+        ({"metrics": lambda m: _tested(m, shuffled={"smell": {}})}, "shuffled: expected at most audio and visual"),
+        ({"metrics": lambda m: _tested(m, shuffled={"audio": {}})}, "shuffled: audio: expected the row All, got {}"),
+        ({"metrics": lambda m: _tested(m, grounding=3)}, "grounding: expected at most pointing and temporal_overlap"),
+        ({"metrics": lambda m: _tested(m, grounding={"pointing": 3})}, "pointing: expected names and numbers, got 3"),
+        (
+            {"metrics": lambda m: _tested(m, grounding={"pointing": {"accuracy": {}}})},
+            "grounding: pointing: expected numbers",
+        ),
+        ({"run": lambda r: {**r, "prefix": "\ud800"}}, "expected finite numbers and whole characters, got 'utf-8'"),
+        ({"run": lambda r: {**r, "overrides": {"a": float("nan")}}}, "expected finite numbers .*, got Out of range"),
         ({"metrics": lambda m: {**m, "seconds": "<script>"}}, "metrics: seconds: expected a number, got '<script>'"),
         ({"metrics": lambda m: {**m, "seconds": float("nan")}}, "metrics: seconds: expected a number, got nan"),
         ({"metrics": lambda m: {**m, "warnings": [1]}}, "warnings: expected a list of texts"),

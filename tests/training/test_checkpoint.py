@@ -118,7 +118,7 @@ def _without(content, key):
         (lambda c: {**c, "more": 1}, r"missing: none, unknown: \['more'\]"),
         (lambda c: {**c, "format": "avground checkpoint 9"}, "use the version that wrote it"),
         (lambda c: {**c, "model": _without(c["model"], "answer.classify.bias")}, "missing answer.classify.bias"),
-        (lambda c: {**c, "model": {**c["model"], "new": torch.ones(1)}}, "1 weights .* unknown new"),
+        (lambda c: {**c, "model": {**c["model"], "new": torch.ones(1)}}, "1 weights .* unknown 'new'"),
         (
             lambda c: {**c, "model": {**c["model"], "answer.classify.bias": torch.ones(3)}},
             r"answer\.classify\.bias: expected \(2,\), got \(3,\)",
@@ -161,6 +161,11 @@ def _without(content, key):
             r"last\.pt: words\[2\]",
         ),
         (lambda c: {**c, "vocabulary": 3}, r"last\.pt: vocabulary: expected the keys"),
+        (
+            lambda c: {**c, "files": {"a.json": {"sha256": 1}}},
+            "files: 'a.json': expected its sha256, got {'sha256': 1}",
+        ),
+        (lambda c: {**c, "versions": {"torch": 2}}, "versions: 'torch': expected a string, got 2"),
         (lambda c: {**c, "progress": [1]}, "progress: expected names and values, got list"),
         (lambda c: {**c, "optimizer": None}, "optimizer: expected names and values, got NoneType"),
         (lambda c: {**c, "run": torch.ones(1)}, "run: expected plain values, got something of type Tensor"),

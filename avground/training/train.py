@@ -33,7 +33,7 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
 
     Args:
         run: What to train, see :func:`avground.training.pocket_run` and :func:`avground.training.music_avqa_run`.
-        output: Folder for ``last.pt``, ``best.pt`` and ``metrics.json``.
+        output: Folder for ``last.pt``, ``best.pt``, ``metrics.json`` and the logs that the run asks for.
         resume: Go on from the last good checkpoint there.
 
     Returns:
@@ -41,10 +41,12 @@ def train(run: Run, output: str | Path, *, resume: bool = False) -> dict[str, An
 
     Raises:
         ConfigError: if ``output`` holds a run and ``resume`` is False; if it holds none, or one with another
-            configuration, and ``resume`` is True; if the device or precision is not to be had; if the features do not
-            fit where the run wants them, or a step cannot be recorded and must be.
+            configuration, and ``resume`` is True; if another run uses it; if the device, the precision or the processes
+            are not to be had; if the features do not fit where the run wants them, or a step cannot be recorded and
+            must be.
         DataError: if the data or a checkpoint cannot be used.
-        FloatingPointError: if the loss is not finite.
+        FloatingPointError: if a loss or gradient is not finite; names the step and its videos, and what was saved.
+        OSError: if a checkpoint cannot be written.
         Interrupted: after Ctrl-C or SIGTERM; says how to go on.
     """
     output, run = Path(output), dataclasses.replace(run, device=_device(run))

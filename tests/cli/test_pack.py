@@ -61,5 +61,5 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch, c
     monkeypatch.setitem(sys.modules, "lightning.fabric", None)
     assert main(["train", "--help"]) == 1
     assert (
-        'error: avground train needs lightning.fabric: pip install "avground[train,media]"' in capsys.readouterr().err
+        'error: avground train needs lightning.fabric: pip install "avground[train]"' in capsys.readouterr().err
     )

@@ -74,9 +74,10 @@ def main() -> None:
             "files": fuzzing.run(options.mutations, options.seed),
         }
     result["seconds"] = round(time.monotonic() - started)
-    print(write_result("faults", result))
+    found = tables(result)
+    print(*found.values(), write_result("faults", result), sep="\n\n")
     page = ROOT / "docs" / "trust.md"
-    page.write_text(fill(page.read_text(), tables(result)))
+    page.write_text(fill(page.read_text(), found))
 
 
 class Place:

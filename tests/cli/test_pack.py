@@ -60,6 +60,4 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch, c
     monkeypatch.setitem(sys.modules, "lightning", None)
     monkeypatch.setitem(sys.modules, "lightning.fabric", None)
     assert main(["train", "--help"]) == 1
-    assert (
-        'error: avground train needs lightning.fabric: pip install "avground[train]"' in capsys.readouterr().err
-    )
+    assert 'error: avground train needs lightning.fabric: pip install "avground[train]"' in capsys.readouterr().err

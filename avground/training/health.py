@@ -133,8 +133,11 @@ def attention_alerts(attention: Attention, config: Mapping[str, Any]) -> list[Al
         )
         alerts.append(Alert("attention/agreement", text, all(entropy >= _UNIFORM for entropy in flat.values())))
     if "target" in attention and attention["target"]["entropy"] >= FLAT:
-        mean = config.get("target") == "mean"
-        why = "by construction, as it is the mean of all words" if mean else "so what is asked for is the mean of all"
+        mean, why = config.get("target") == "mean", "so what is asked for is the mean of all"
+        if mean:
+            why = "by construction, as it is the mean of all words"
+        elif config.get("target") in ("hard", "straight_through"):
+            why = "so the word that is picked stands out by next to nothing"
         text = f"the weights over words are flat (entropy {attention['target']['entropy']:.4f} of the most), {why}"
         alerts.append(Alert("attention/target", text, mean))
     return alerts

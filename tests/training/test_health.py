@@ -188,3 +188,17 @@ def test_a_text_is_one_line():
     for alert in found:
         assert "\n" not in alert.text
         assert "  " not in alert.text
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("hard", "the word that is picked stands out by next to nothing"),
+        ("soft", "asked for is the mean of all"),
+        ("mean", "by"),
+    ],
+)
+def test_flat_weights_of_words_mean_something_else_where_one_word_is_picked(target, said):
+    (alert,) = attention_alerts({"target": {"entropy": 0.995, "questions": 9}}, {"target": target})
+    assert said in alert.text
+    assert alert.by_design == (target == "mean")

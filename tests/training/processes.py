@@ -8,11 +8,14 @@ import time
 import traceback
 import warnings
 
+import pytest
 import torch
 
 
 def fork(function):
     """Start a process that does this and ends; returns its number."""
+    if torch.cuda.is_available():
+        pytest.skip("autograd's threads for GPUs do not survive forking")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Threads of torch that wait do no harm.
         process = os.fork()

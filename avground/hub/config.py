@@ -14,25 +14,11 @@ from avground.models import MODELS
 from avground.models.weights import line
 from avground.reading import check_plain, read_json
 from avground.training import Run
-from avground.training.checkpoint import check_described
+from avground.training.checkpoint import DESCRIBED, check_described
 
 FILE = "config.json"
 FORMAT = "avground model 1"
-KEYS = frozenset(
-    {
-        "format",
-        "model",
-        "model_config",
-        "run",
-        "vocabulary",
-        "templates",
-        "features",
-        "files",
-        "metrics",
-        "versions",
-        "weights_sha256",
-    }
-)
+KEYS = frozenset((*DESCRIBED, "format", "model", "metrics", "weights_sha256"))
 MOST_BYTES = 16 * 2**20
 """More than the words of any data set need, and little enough to be read."""
 

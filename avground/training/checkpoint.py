@@ -19,24 +19,11 @@ from avground.reading import check_plain
 from avground.training.run import Run
 
 FORMAT = "avground checkpoint 2"
-KEYS = frozenset(
-    {
-        "format",
-        "model",
-        "model_config",
-        "run",
-        "vocabulary",
-        "templates",
-        "features",
-        "files",
-        "progress",
-        "optimizer",
-        "precision",
-        "versions",
-    }
-)
+DESCRIBED = ("model_config", "run", "vocabulary", "templates", "features", "files", "versions")
+"""Keys that say what a model is apart from its weights; models of a hub have them too."""
 
-_PLAIN = ("model_config", "run", "vocabulary", "templates", "features", "files", "versions")
+KEYS = frozenset((*DESCRIBED, "format", "model", "progress", "optimizer", "precision"))
+
 _MAPPINGS = ("progress", "optimizer", "precision")
 _MOST_WEIGHTS = 10_000
 
@@ -73,7 +60,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if set(content) != KEYS:
         missing, unknown = sorted(KEYS - set(content)) or "none", brief(sorted(map(str, set(content) - KEYS)))
         raise DataError(f"{path}: expected the keys of a checkpoint; missing: {missing}, unknown: {unknown}")
-    for key in _PLAIN:
+    for key in DESCRIBED:
         check_plain(content[key], f"{path}: {key}")
     for key in _MAPPINGS:
         if not isinstance(content[key], dict):

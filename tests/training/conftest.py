@@ -4,18 +4,14 @@ import pytest
 
 from avground.data import pocket
 from avground.training import load_splits, pocket_run
+from tests.trained import WORLD, no_cache
 
-WORLD = pocket.World(types=4, segments=5, rows=6, columns=6, channels=8, train=10, val=3, test=5, questions=3)
+__all__ = ["no_cache"]
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return str(pocket.generate(tmp_path_factory.mktemp("world") / "pocket", WORLD, progress=False))
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("AVGROUND_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -1,0 +1,471 @@
+"""The page of one video in a real browser: what is drawn, played, moved, read out and refused."""
+
+import re
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from avground.viz import Footage, explain_page, stretched_scale, true_scale
+from tests.media.clips import level
+
+from .conftest import until
+from .material import HOSTILE, OUTLINES, attention, example, features_only, frames, pair, video
+
+HEATS = ".stage .heat"
+LINES = ".where .shown"
+
+PIXELS = """(element, [wide, high]) => {
+    const paper = new OffscreenCanvas(wide, high).getContext("2d", { willReadFrequently: true });
+    paper.drawImage(element, 0, 0, wide, high);
+    return [...paper.getImageData(0, 0, wide, high).data];
+}"""
+
+
+def heat(page, panel=0):
+    """The opacity of every cell, which is the root of its value on the scale."""
+    canvas = page.locator(HEATS).nth(panel)
+    size = canvas.evaluate("({ width, height }) => [width, height]")
+    return (np.array(canvas.evaluate(PIXELS, size))[3::4] / 255) ** 2
+
+
+def texts(page, selector):
+    return page.locator(selector).all_inner_texts()
+
+
+def scrub(page, time):
+    page.locator(".scrub").evaluate(
+        "(range, time) => { range.value = time; range.dispatchEvent(new Event('input', { bubbles: true })); }", time
+    )
+
+
+def now(page):
+    return float(page.locator(".scrub").input_value())
+
+
+def shows(page, panel, gray):
+    """Wait until a panel's picture is that gray, up to what the codecs lose."""
+    picture = page.locator(".picture").nth(panel)
+    until(page, lambda: abs(picture.evaluate(PIXELS, [9, 9])[160] - gray) <= 6)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    pytest.importorskip("av")
+    pytest.importorskip("PIL")
+    return Footage(6.0, video(tmp_path_factory.mktemp("film")), waveform=np.linspace(0, 1, 50), **frames())
+
+
+@pytest.fixture
+def still(show):
+    """Two models, without any picture."""
+    return show(explain_page(features_only(), [pair()]))
+
+
+# What is seen.
+
+
+def test_the_heat_is_that_of_python_on_both_scales(still):
+    for time, t in ((0, 0), (2.5, 1), (5, 2)):
+        scrub(still, time)
+        for panel, one in enumerate(pair().attention):
+            for key, scale in (("true", true_scale), ("stretched", stretched_scale)):
+                still.get_by_role("radio", name=key, exact=True).check(force=True)
+                expected = scale(one.cell_weights)[t].ravel()
+                assert abs(heat(still, panel) - expected).max() < 0.01
+                assert expected.max() > 0.001
+
+
+def test_colours_are_those_of_inferno(browser):
+    colours = pytest.importorskip("matplotlib").colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255
+    script = (files("avground.viz.page") / "assets" / "scale.js").read_text()
+    page = browser.new_page()
+    page.set_content("<p>blank")
+    found = page.evaluate(f"() => {{ {script}; return Array.from({{length: 256}}, (_, i) => inferno(i / 255)); }}")
+    page.close()
+    assert abs(np.array(found) - colours).max() < 2
+
+
+def test_weights_are_decoded_as_python_packs_them(browser):
+    from avground.viz.page.payload import pack_weights
+
+    packed, largest = pack_weights(np.array([0, 1e-9, 0.25, 1 / 3, 0.7]))
+    script = (files("avground.viz.page") / "assets" / "bytes.js").read_text()
+    page = browser.new_page()
+    found = page.evaluate(f"([packed, most]) => {{ {script}; return [...decode(packed, most)]; }}", [packed, largest])
+    page.close()
+    assert found == [0, 0, round(0.25 / 0.7 * 65535) * 0.7 / 65535, round(1 / 3 / 0.7 * 65535) * 0.7 / 65535, 0.7]
+
+
+def test_a_map_that_rounding_alone_sets_apart_is_flat(show):
+    maps = np.full((3, 4, 4), 1 / 16)
+    maps[:, 0, 0] *= 1 + 1e-5
+    one = attention()
+    one.cell_weights = maps / maps.sum((1, 2), keepdims=True)
+    page = show(explain_page(features_only(), [example(one)]))
+    page.keyboard.press("s")
+    assert (heat(page) == 0).all()
+
+
+def test_scales_are_told_apart_and_say_what_they_are(still):
+    lowest, most = (getattr(pair().attention[1].cell_weights[1], name)() for name in ("min", "max"))
+    true = heat(still, 1)
+    assert texts(still, ".legend p")[0].startswith("True scale, in multiples of a flat map: the same for all")
+    assert texts(still, ".legend .marks")[1].split() == ["1", "2", "6", "=", "all"]
+    still.keyboard.press("s")
+    assert abs(heat(still, 1) - true).max() > 0.5
+    assert texts(still, ".legend p")[1].startswith("Stretched from this map\u2019s smallest weight to its largest")
+    ends = still.locator(".legend .marks").nth(1).locator("span").all_inner_texts()
+    assert ends == [f"{w:.3f} = {6 * w:#.3g} x flat" for w in (lowest, most)]
+
+
+def test_the_spread_of_the_shown_map_is_printed(still):
+    from avground.viz import spread
+
+    for time, t in ((2, 1), (0, 0)):
+        scrub(still, time)
+        assert texts(still, ".spread") == [str(spread(one.cell_weights[t])) for one in pair().attention]
+
+
+def test_the_line_says_which_second_is_shown(still):
+    for time, line in (
+        (2.25, "Map of second 2, shown at 2.3 s"),
+        (3, "Map of second 2, shown at 3.0 s"),
+        (3.25, "Map of second 2, nearest to 3.3 s"),
+        (3.75, "Map of second 4, nearest to 3.8 s"),
+        (6, "Map of second 4, nearest to 6.0 s"),
+    ):
+        scrub(still, time)
+        assert texts(still, LINES) == [line] * 2
+
+
+def test_where_seconds_meet_the_later_one_is_shown(show):
+    one = attention()
+    one.starts = np.arange(3.0)
+    page = show(explain_page(features_only(), [example(one)]))
+    for time, line in ((0.99, "Map of second 0, shown at 1.0 s"), (1, "Map of second 1, shown at 1.0 s")):
+        scrub(page, time)
+        assert texts(page, LINES) == [line]
+
+
+def test_the_page_opens_at_the_second_that_was_looked_at_most(still):
+    assert now(still) == 2.5
+    assert texts(still, ".when .shown")[0] == "Second 2: pictures 0.600, sound 0.250, no preference 0.333"
+
+
+def test_outlines_are_named_and_the_target_is_solid(still):
+    assert texts(still, ".panel:first-child .outline span") == ["violin (target)", "piano"]
+    dashes = still.locator(".panel:first-child .outline .line").evaluate_all(
+        "lines => lines.map(line => getComputedStyle(line).strokeDasharray)"
+    )
+    assert dashes[0] == "none"
+    assert dashes[1] != "none"
+    sides = still.locator(".panel:first-child .outline .line").first.get_attribute("d")
+    assert len(re.findall("M", sides)) == 8  # Around three cells in a corner.
+    still.get_by_label("Outlines").uncheck()
+    assert not still.locator(".outlines").first.is_visible()
+
+
+def test_opacity_and_smoothness_change_the_heat(still):
+    style = "canvas => [getComputedStyle(canvas).opacity, getComputedStyle(canvas).imageRendering]"
+    assert still.locator(HEATS).first.evaluate(style) == ["0.85", "pixelated"]
+    still.get_by_label("Heat").fill("30")
+    still.get_by_label("Smooth").check()
+    assert still.locator(HEATS).first.evaluate(style) == ["0.3", "auto"]
+
+
+def test_the_heat_covers_the_whole_picture(show, film):
+    page = show(explain_page(film, [pair()]))
+    shows(page, 0, level(20))
+    for panel in range(2):
+        boxes = [page.locator(name).nth(panel).bounding_box() for name in (".stage", ".stage .heat", ".picture")]
+        assert boxes[0] == boxes[1] == boxes[2]
+        assert boxes[0]["width"] / boxes[0]["height"] == pytest.approx(1.5, abs=0.02)
+
+
+def test_words_are_shaded_by_weight_and_say_it(still):
+    words = still.locator(".for").first.locator(".word")
+    assert [word.split("\n")[0] for word in words.all_inner_texts()] == ["How", "many", "violins", "sound"]
+    assert [text.split("weight ")[1] for text in words.all_text_contents()] == ["0.10", "0.20", "0.60", "0.050"]
+    assert words.nth(2).get_attribute("title") == "weight 0.600"
+    shades = words.evaluate_all("words => words.map(word => getComputedStyle(word).backgroundColor)")
+    assert len(set(shades)) == 4
+    assert "0.050 of the weight lies on padding" in texts(still, ".for")[0]
+    assert texts(still, ".for")[1].endswith("This model chooses no word.")
+
+
+def test_answers_say_which_is_right(show):
+    models = attention(), attention("other", "one"), attention("third", "ten")
+    page = show(explain_page(features_only(), [example(*models, answer="two")]))
+    first = page.locator(".answers").nth(0)
+    assert first.locator("li").first.inner_text().split() == ["two", "\u2713", "right", "70.0", "%"]
+    assert texts(page, ".panel header em") == ["\u2713 right", "\u2717 wrong", "\u2717 wrong"]
+    assert page.locator(".answers").nth(2).inner_text().endswith("The right answer, two, is not among these.")
+    widths = first.locator(".bar span").evaluate_all("bars => bars.map(bar => bar.style.width)")
+    assert widths == ["70%", "14%", "7%"]
+
+
+def test_where_no_answer_is_known_none_is_judged(show):
+    page = show(explain_page(features_only(notes=("Made up.",)), [example(answer=None, type=None)]))
+    assert page.locator(".panel em").count() == 0
+    assert texts(page, ".facts span") == ["video v"]
+    assert texts(page, ".notes li") == ["Made up."]
+
+
+def test_weights_over_time_stand_where_their_seconds_are(show, film):
+    page = show(explain_page(film, [example()]))
+    bars = page.locator("rect.pictures").evaluate_all(
+        "bars => bars.map(bar => ['x', 'width', 'height'].map(name => parseFloat(bar.getAttribute(name))))"
+    )
+    assert bars == [
+        pytest.approx([100 * t / 3, 100 / 6, 100 * w / 0.625], abs=1e-3) for t, w in enumerate((0.2, 0.6, 0.2))
+    ]
+    lines = page.locator(".half.sound .uniform").evaluate_all(
+        "lines => lines.map(line => ['x1', 'x2', 'y1'].map(name => parseFloat(line.getAttribute(name))))"
+    )
+    height = 100 / 3 / 0.625
+    assert lines == [pytest.approx([*ends, height], abs=1e-3) for ends in ((0, 25), (25, 175 / 3), (175 / 3, 100))]
+    assert page.locator("rect.sound title").first.inner_html() == "second 0: sound 0.125, no preference 0.333"
+    assert page.locator(".wave path").get_attribute("d").count("M") == 50
+    assert page.locator(".strip img").count() == 6
+    described = page.locator(".timeline").get_attribute("aria-label")
+    assert described.endswith("Most to the pictures: 0.600 at second 2. Most to the sound: 0.625 at second 4.")
+
+
+# What plays.
+
+
+@pytest.mark.parametrize(
+    ("name", "codecs"),
+    [
+        ("a.mp4", {"video_codec": "libx264"}),
+        ("a.webm", {"video_codec": "libvpx", "audio_codec": "libopus", "rate": 48_000}),
+    ],
+)
+def test_a_video_plays_and_draws(show, tmp_path, name, codecs):
+    pytest.importorskip("av")
+    page = show(explain_page(Footage(6.0, video(tmp_path, name, **codecs)), [pair()]))
+    shows(page, 1, level(20))
+    scrub(page, 0)
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, lambda: page.locator("video").evaluate("video => video.currentTime") > 0.6)
+    assert page.locator("video").evaluate("video => video.getVideoPlaybackQuality().totalVideoFrames") > 2
+    page.get_by_role("button", name="Pause", exact=True).click()
+    assert page.locator("video").evaluate("video => video.paused")
+    assert now(page) > 0.5
+    assert now(page) == pytest.approx(page.locator("video").evaluate("video => video.currentTime"), abs=0.3)
+
+
+def test_a_video_stops_at_its_end_and_starts_over(show, film):
+    page = show(explain_page(film, [example()]))
+    shows(page, 0, level(20))
+    scrub(page, 5.5)
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    assert now(page) > 5.5
+    page.keyboard.press(" ")
+    until(page, lambda: 0.1 < now(page) < 3)
+
+
+def test_a_stop_that_is_heard_of_late_does_not_stop_the_next_start(show, film):
+    page = show(explain_page(film, [example()]))
+    shows(page, 0, level(20))
+    scrub(page, 0)
+    page.evaluate("""() => {
+        for (let k = 0; k < 3; k++) document.body.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true }));
+    }""")
+    until(page, lambda: now(page) > 0.5)
+    assert page.get_by_role("button", name="Pause", exact=True).count() == 1
+
+
+def test_models_side_by_side_share_the_playhead(show, film):
+    page = show(explain_page(film, [pair()]))
+    assert page.locator("video").count() == 1
+    before = [heat(page, panel) for panel in range(2)]
+    for time in (0.55, 4.55):
+        scrub(page, time)
+        for panel in range(2):
+            shows(page, panel, level(int(8 * time)))
+        assert len(set(texts(page, LINES))) == 1
+    assert all((heat(page, panel) != before[panel]).any() for panel in range(2))
+    heads = page.locator(".head").evaluate_all("heads => heads.map(head => head.style.left)")
+    assert heads == [f"{100 * 4.55 / 6}%"] * 2 or len({round(float(left[:-1]), 6) for left in heads}) == 1
+
+
+def test_frames_step_where_there_is_no_video(show, film):
+    page = show(explain_page(Footage(6.0, **frames()), [pair()]))
+    for time in (0, 3.2, 5.9):
+        scrub(page, time)
+        for panel in range(2):
+            shows(page, panel, level(round(time - 0.5)))
+            box = page.locator(".stage").nth(panel).bounding_box()
+            assert box["width"] / box["height"] == pytest.approx(32 / 18, abs=0.02)
+    assert page.locator("video").count() == 0
+    assert page.get_by_role("button", name="Mute").count() == 0
+
+
+def test_features_alone_play_by_a_timer_on_a_grid(show):
+    page = show(explain_page(features_only(), [example()]))
+    assert page.locator(".picture").count() == 0
+    assert page.locator(".stage").evaluate("stage => getComputedStyle(stage).backgroundImage").startswith("linear")
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    until(page, lambda: now(page) > 0.3)
+    page.keyboard.press(" ")
+    stopped = now(page)
+    page.wait_for_timeout(100)
+    assert now(page) == stopped
+    scrub(page, 5.9)
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    assert now(page) == 6
+
+
+def test_a_video_that_cannot_be_played_is_told_and_frames_step(show, film):
+    broken = Footage(6.0, film.video[:40] + bytes(2000), **frames())
+    page = show(explain_page(broken, [pair()]))
+    page.get_by_text("This browser cannot play the video.").wait_for()
+    assert page.locator("video").count() == 0
+    scrub(page, 3.2)
+    shows(page, 1, level(3))
+    page.keyboard.press("s")
+    assert page.locator("input[value=stretched]").is_checked()
+
+
+# Hands.
+
+
+def test_keys(show, film):
+    page = show(explain_page(film, [example()]))
+    for key, time in (
+        ("ArrowRight", 2.6), ("ArrowLeft", 2.5), ("Shift+ArrowRight", 3.5), ("Shift+ArrowLeft", 2.5),
+        (".", 4.5), (".", 4.5), (",", 2.5), (",", 0.5), ("End", 6), ("ArrowRight", 6), ("Home", 0), ("ArrowLeft", 0),
+    ):  # fmt: skip
+        page.keyboard.press(key)
+        assert now(page) == pytest.approx(time), key
+    for key, name in (("s", "stretched"), ("o", "Outlines"), ("c", "Smooth")):
+        control = page.get_by_label(name, exact=True)
+        before = control.is_checked()
+        page.keyboard.press(key)
+        assert control.is_checked() is not before
+        page.keyboard.press(key)
+        assert control.is_checked() is before
+    page.keyboard.press("m")
+    page.get_by_role("button", name="Unmute").wait_for()
+    assert page.locator("video").evaluate("video => video.muted")
+    page.keyboard.press("Control+s")
+    assert not page.locator("input[value=stretched]").is_checked()
+
+
+def test_keys_that_a_control_uses_itself_are_left_to_it(show):
+    page = show(explain_page(features_only(), [example(), example()]))
+    page.get_by_label("Heat").focus()
+    page.keyboard.press("ArrowLeft")
+    assert now(page) == 2.5
+    assert page.get_by_label("Heat").input_value() == "84"
+    page.get_by_label("Outlines").focus()
+    page.keyboard.press(" ")
+    assert not page.get_by_label("Outlines").is_checked()
+    assert page.get_by_role("button", name="Play", exact=True).count() == 1
+    page.get_by_label("Second of the video").focus()
+    page.keyboard.press("ArrowRight")
+    assert now(page) == pytest.approx(2.6)
+    page.get_by_label("Question").focus()
+    page.keyboard.press("s")
+    assert page.locator("input[value=true]").is_checked()
+
+
+def test_pressing_and_dragging_a_timeline_scrubs(still):
+    still.set_viewport_size({"width": 1280, "height": 2000})
+    box = still.locator(".track").nth(1).bounding_box()
+    middle = box["y"] + box["height"] / 2
+    still.mouse.move(box["x"] + box["width"] / 4, middle)
+    still.mouse.down()
+    assert now(still) == pytest.approx(1.5, abs=0.02)
+    still.mouse.move(box["x"] + box["width"] * 0.75, middle + 300)
+    assert now(still) == pytest.approx(4.5, abs=0.02)
+    still.mouse.up()
+    still.mouse.move(box["x"], middle)
+    assert now(still) == pytest.approx(4.5, abs=0.02)
+
+
+def test_the_address_names_the_question(show):
+    asked = [example(attention(answer=answer)) for answer in ("two", "three", "four")]
+    page = show(explain_page(features_only(), asked), address="#question=2")
+    assert texts(page, ".panel header p") == ["three \u2717 wrong"]
+    page.keyboard.press("s")
+    page.get_by_label("Question").select_option("2")
+    page.get_by_text("four \u2717 wrong").first.wait_for()
+    assert page.url.endswith("#question=3")
+    assert page.locator("input[value=stretched]").is_checked()
+    assert page.locator(".view").count() == 1
+    page.go_back()
+    page.get_by_text("three \u2717 wrong").first.wait_for()
+    assert page.get_by_label("Question").input_value() == "1"
+
+
+def test_an_address_of_no_question_shows_the_first(show):
+    page = show(explain_page(features_only(), [example()]), address="#question=99")
+    assert page.locator(".panel").count() == 1
+    assert not page.get_by_label("Question").is_visible()
+
+
+# Who reads it.
+
+
+def test_nothing_is_read_out_while_it_plays(still):
+    still.evaluate("""() => {
+        window.said = [];
+        const status = document.querySelector("[role=status]");
+        new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true });
+    }""")
+    still.keyboard.press("Home")
+    still.keyboard.press(" ")
+    until(still, lambda: now(still) > 1.2)
+    assert still.evaluate("window.said") == []
+    still.keyboard.press(" ")
+    until(still, lambda: len(still.evaluate("window.said")) == 1)
+    assert still.evaluate("window.said[0]").startswith("Map of second")
+
+
+def test_any_text_is_text(show):
+    odd = example(
+        attention(HOSTILE, HOSTILE), answer=HOSTILE, type=(HOSTILE, HOSTILE), video=HOSTILE,
+        outlines=(*OUTLINES, type(OUTLINES[0])(HOSTILE, ((1, 1),), 4, 4)),
+    )  # fmt: skip
+    page = show(explain_page(features_only(notes=(HOSTILE,)), [odd, odd], title=HOSTILE))
+    assert page.title() == HOSTILE
+    for selector in ("h1", "h3", ".notes li", ".panel header p", ".outline:nth-child(3) span"):
+        assert HOSTILE in page.locator(selector).first.text_content(), selector
+    assert page.locator("img, body script[src], script:not([type])").count() == 0
+
+
+def test_the_policy_works(still):
+    broken = still.evaluate("""async () => {
+        const broken = [];
+        document.addEventListener("securitypolicyviolation", (event) => broken.push(event.effectiveDirective));
+        const add = (name, text) => document.body.append(Object.assign(document.createElement(name), { text }));
+        const tries = [
+            () => fetch("https://example.org/"),
+            () => { document.body.append(Object.assign(new Image(), { src: "https://example.org/a.png" })); },
+            () => add("script", "window.done = 1"),
+            () => { document.body.innerHTML = "<b>"; },
+            () => { document.body.setAttribute("style", "color: red"); },
+            () => { document.head.querySelector("style").textContent += "* {}"; },
+        ];
+        for (const attempt of tries) try { await attempt(); } catch {}
+        await new Promise((then) => setTimeout(then, 100));
+        return [broken, window.done];
+    }""")
+    directives = set(broken[0])
+    assert {"connect-src", "img-src", "require-trusted-types-for", "style-src-attr", "style-src-elem"} <= directives
+    assert broken[1] is None
+    assert still.locator(".panel").count() == 2
+    assert still.wrong
+    still.wrong.clear()  # The browser complained of the tries.
+
+
+def test_no_name_is_left_in_the_window(still):
+    names = still.evaluate("Object.getOwnPropertyNames(window)")
+    assert "document" in names
+    assert not {"make", "data", "View", "Clock", "place", "second", "weight"} & set(names)

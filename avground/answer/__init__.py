@@ -7,6 +7,8 @@ print(video.ask("How many instruments are sounding in the video?"))
 """
 
 from avground.answer.answerer import Answerer, Watched
+from avground.answer.dataset import AnsweredData
+from avground.answer.explain import attention_of, explain_video
 from avground.answer.result import Answer, Moment
 
-__all__ = ["Answer", "Answerer", "Moment", "Watched"]
+__all__ = ["Answer", "AnsweredData", "Answerer", "Moment", "Watched", "attention_of", "explain_video"]

@@ -1,6 +1,5 @@
 """A trained model that watches videos and answers questions about them."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from avground.answer.result import Answer, Moment
+from avground.answer.result import Answer, make_answer
 from avground.data.annotations import PLACEHOLDERS, question_words
 from avground.data.manifest import Kind, Manifest
 from avground.data.segments import sample_rows
 from avground.errors import ConfigError, DataError, check_choice
 from avground.hub import PretrainedModel
-from avground.media import AUDIO_EXTRACTORS, RATE, VISUAL_EXTRACTORS, Extractor, decode, make_extractor
-from avground.ops.weights import normalize_weights
+from avground.media import AUDIO_EXTRACTORS, RATE, VISUAL_EXTRACTORS, Clip, Extractor, decode, make_extractor
 from avground.training import DEVICES
 
 _EXTRACTORS: dict[Kind, tuple[str, ...]] = {"audio": AUDIO_EXTRACTORS, "visual": VISUAL_EXTRACTORS}
@@ -42,6 +40,7 @@ class Answerer:
     Attributes:
         vocabulary: The words and answers that the model knows.
         templates: The question templates that it was trained on.
+        run: The run that trained it.
 
     Raises:
         DataError: if the checkpoint or weights cannot be read, or there is no such model.
@@ -59,14 +58,11 @@ class Answerer:
         weights_folder: Path | None = None,
         device: str = "auto",
     ) -> None:
-        check_choice("device", device, DEVICES)
-        cuda = torch.cuda.is_available()
-        if device == "cuda" and not cuda:
-            raise ConfigError("device: expected 'auto' or 'cpu', as torch finds no CUDA device here, got 'cuda'")
-        self.device = torch.device("cuda" if cuda and device != "cpu" else "cpu")
+        self.device = choose_device(device)
         trained = PretrainedModel.load(checkpoint, metrics=False)
         self.vocabulary, self.templates = trained.vocabulary, trained.templates
         self.model = trained.model.to(self.device)
+        self.run = trained.run
         self.segments = trained.run.segments
         self.trained_on: Mapping[str, Mapping[str, Any]] = trained.features
         path, folder = str(checkpoint), weights_folder
@@ -93,7 +89,16 @@ class Answerer:
         frames = torch.from_numpy(np.ascontiguousarray(clip.frames.transpose(0, 3, 1, 2)))
         sound = torch.from_numpy(clip.sound).unflatten(0, (-1, RATE))
         heard, seen = self._sampled("audio", sound), self._sampled("visual", frames)
-        return Watched(self, heard, seen, start, len(frames), clip.notes)
+        return Watched(self, heard, seen, start, clip)
+
+    def reads_like(self, other: "Answerer") -> bool:
+        """Whether a video is turned into the same features for both, so that one look is enough."""
+        return self._reads() == other._reads()
+
+    def _reads(self) -> tuple[Any, ...]:
+        """What decides the features that a video is turned into."""
+        made = [(extractor.manifest, self.trained_on[kind]["precision"]) for kind, extractor in self.extractors.items()]
+        return self.seconds, self.segments, self.device, made
 
     def words(self, question: str) -> list[str]:
         """The words of a question, as the model reads them.
@@ -167,6 +172,11 @@ class Watched:
     Made by :meth:`Answerer.watch`.
 
     Attributes:
+        answerer: The model that watched it.
+        audio: Features of its sound, (1, t, c).
+        visual: Features of its pictures, (1, t, c, h, w).
+        clip: What was decoded of it.
+        start: The second of the video at which that begins.
         notes: What to know about how the video was read, such as that only its first 60 seconds were.
     """
 
@@ -176,12 +186,11 @@ class Watched:
         audio: Float[Tensor, "1 t c"],
         visual: Float[Tensor, "1 t c h w"],
         start: float,
-        seconds: int,
-        notes: tuple[str, ...],
+        clip: Clip,
     ) -> None:
-        self._answerer, self._audio, self._visual = answerer, audio, visual
-        self.notes = notes
-        self._seconds = start + sample_rows(seconds, answerer.seconds, answerer.segments)
+        self.answerer, self.audio, self.visual = answerer, audio, visual
+        self.clip, self.start, self.notes = clip, start, clip.notes
+        self._seconds = start + sample_rows(len(clip.frames), answerer.seconds, answerer.segments)
 
     def ask(self, question: str) -> Answer:
         """Answer a question.
@@ -192,34 +201,33 @@ class Watched:
         Raises:
             DataError: for a word that the model does not know: names near ones, and the questions it was trained on.
         """
-        known = self._answerer
+        known = self.answerer
         words = known.words(question)
         numbers = torch.tensor([known.vocabulary.encode(words, max(14, len(words)))], device=known.device)
         with torch.inference_mode():
-            out = known.model(self._audio, self._visual, numbers)
-        shares = out.answer_logits[0].double().softmax(-1).cpu()
-        order = shares.argsort(descending=True).tolist()
-        target = int(out.target_weights[0].argmax())
-        weight = float(out.target_weights[0, target])
-        heard, seen = (normalize_weights(row[0].double()).tolist() for row in (out.audio_weights, out.visual_weights))
-        return Answer(
+            out = known.model(self.audio, self.visual, numbers)
+        return make_answer(
+            out,
+            0,
+            known.vocabulary,
             question=question,
-            answers=tuple((known.vocabulary.answers[place], float(shares[place])) for place in order),
-            target=(words[target], weight) if weight > 0 and target < len(words) else None,
-            moments=self._moments(heard, seen),
+            words=words,
+            seconds=self._seconds.tolist(),
             template=known.template_of(words),
-            cell_weights=out.cell_weights[0].cpu(),
         )
 
-    def _moments(self, heard: list[float], seen: list[float]) -> tuple[Moment, ...]:
-        """The weights by second: where a short video was continued, several segments stand for its last one."""
-        seconds = self._seconds.tolist()
-        moments = []
-        for second in dict.fromkeys(seconds):
-            places = [place for place, other in enumerate(seconds) if other == second]
-            audio, visual = (math.fsum(weights[place] for place in places) for weights in (heard, seen))
-            moments.append(Moment(second, audio, visual, len(places) / len(seconds)))
-        return tuple(moments)
+
+def choose_device(device: str) -> torch.device:
+    """The device that ``"auto"``, ``"cpu"`` or ``"cuda"`` stands for on this machine.
+
+    Raises:
+        ConfigError: for another name, or for ``"cuda"`` where there is none.
+    """
+    check_choice("device", device, DEVICES)
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise ConfigError("device: expected 'auto' or 'cpu', as torch finds no CUDA device here, got 'cuda'")
+    return torch.device("cuda" if cuda and device != "cpu" else "cpu")
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -17,6 +17,8 @@ COMMANDS = {
     "split": "share questions among train, val and test so that no video is in two",
     "train": "train and test a model",
     "answer": "answer questions about a video",
+    "explain": "write a page that shows where and when a model looked in a video",
+    "gallery": "write a page of all questions of a split: filter, search, look closer",
     "export": "write a trained model for others: an ONNX file, a program of torch, a folder for the hub",
 }
 """The commands, each a module here with ``configure(parser)`` and ``run(options)``, and what it does."""
@@ -28,6 +30,8 @@ EXTRAS = {
     "verify": "train",
     "train": "train",
     "answer": "train,media",
+    "explain": "train,media",
+    "gallery": "train,media",
     "export": "hub,export",
 }
 """What to install for each command that needs more than avground alone."""

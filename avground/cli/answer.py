@@ -31,6 +31,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, default=3, help="answers and seconds to print (default: 3)")
     parser.add_argument("--json", action="store_true", help="print JSON, with all answers and seconds")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+    add_extractors(parser)
+
+
+def add_extractors(parser: argparse.ArgumentParser) -> None:
+    """The options that say what turns a video into features."""
     unknown = "only if the checkpoint's features do not say what made them"
     parser.add_argument("--audio", choices=AUDIO_EXTRACTORS, help=f"extractor of sound, {unknown}")
     parser.add_argument("--visual", choices=VISUAL_EXTRACTORS, help=f"extractor of pictures, {unknown}")
@@ -43,15 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch, and answer every question."""
-    answerer = Answerer(
-        options.checkpoint,
-        audio=options.audio,
-        visual=options.visual,
-        audio_weights=options.audio_weights,
-        visual_weights=options.visual_weights,
-        weights_folder=options.weights,
-        device=options.device,
-    )
+    answerer = make_answerer(options.checkpoint, options)
     for question in options.questions:
         answerer.words(question)  # A word it does not know is told before the video is looked at.
     video = answerer.watch(options.video, start=options.start)
@@ -65,3 +62,16 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n".join(answer.describe(options.top) for answer in answers))
     return 0
+
+
+def make_answerer(checkpoint: str, options: argparse.Namespace) -> Answerer:
+    """A model, with the extractors asked for."""
+    return Answerer(
+        checkpoint,
+        audio=options.audio,
+        visual=options.visual,
+        audio_weights=options.audio_weights,
+        visual_weights=options.visual_weights,
+        weights_folder=options.weights,
+        device=options.device,
+    )

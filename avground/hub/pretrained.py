@@ -153,7 +153,7 @@ class PretrainedModel(
                 is missing.
             DataError: if what is to be written holds a number that is not finite, or half a character.
         """
-        weights.check_installed()
+        weights.check_installed("huggingface_hub", "safetensors")
         there = [name for name in FILES if (Path(save_directory) / name).exists()]
         if there and not overwrite:
             raise ConfigError(
@@ -197,12 +197,13 @@ class PretrainedModel(
                 not fit the others: names the file.
             ConfigError: if a package is missing.
         """
-        weights.check_installed()
+        weights.check_installed("safetensors")
         name = os.fspath(pretrained_model_name_or_path)
         if Path(name).is_dir():
             return cls._read(Path(name) / config.FILE, Path(name) / weights.FILE)
         if not isinstance(pretrained_model_name_or_path, str):
             raise DataError(f"{name}: expected a folder of save_pretrained, got none")
+        weights.check_installed("huggingface_hub")
         options = {"revision": revision, "token": token, "cache_dir": cache_dir}
         fetched = [
             _fetch(name, file, force_download=force_download, local_files_only=local_files_only, **options)

@@ -88,10 +88,10 @@ def _opened(path: Path) -> Iterator[Any]:
         raise DataError(f"{path}: expected a safetensors file, got {type(error).__name__}: {line(error)}") from error
 
 
-def check_installed() -> None:
+def check_installed(*packages: str) -> None:
     """Raise :class:`ConfigError` where a package is missing that models for the hub need."""
     from importlib.util import find_spec
 
-    for package in ("huggingface_hub", "safetensors"):
+    for package in packages:
         if find_spec(package) is None:
             raise ConfigError(f'models for the hub: expected the package {package}: pip install "avground[hub]"')

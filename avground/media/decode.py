@@ -61,10 +61,10 @@ def decode(path: str | os.PathLike[str], *, size: int = 224, start: float = 0.0,
     check_whole("seconds", seconds)
     check_not_negative("start", start)
     check_installed()
-    _check_file(path)
+    check_file(path)
     # A jump into the middle is quick, but some files only allow one that lands too late.
     for jump in (True, False) if start else (False,):
-        with _opened(path) as container:
+        with opened(path) as container:
             pictures, sound = _read(container, path, size, start, seconds, jump)
             promised = _promised(container)
         if not jump or max(pictures.first, sound.first) <= start:
@@ -86,7 +86,12 @@ def check_installed() -> None:
         raise ConfigError(f'decoding needs {" and ".join(missing)}: pip install "avground[media]"')
 
 
-def _check_file(path: str | os.PathLike[str]) -> None:
+def check_file(path: str | os.PathLike[str]) -> None:
+    """Whether there is a file that may be a video.
+
+    Raises:
+        DataError: if there is none, with the reason.
+    """
     try:
         status = Path(path).stat()
     except FileNotFoundError as error:
@@ -101,7 +106,12 @@ def _check_file(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A media file as PyAV's container, closed at the end.
+
+    Raises:
+        DataError: if FFmpeg cannot open it.
+    """
     import av
 
     try:
@@ -127,9 +137,7 @@ def _read(
     import av
 
     origin = (container.start_time or 0) / av.time_base
-    # A cover is stored as a video track of one picture.
-    cover = av.stream.Disposition.attached_pic
-    videos = [stream for stream in container.streams.video if not stream.disposition & cover]
+    videos = moving_pictures(container)
     for kind, found in (("pictures", videos), ("sound", container.streams.audio)):
         if not found:
             raise DataError(f"{path}: expected pictures and sound, got a file without a track of {kind}")
@@ -154,6 +162,14 @@ def _read(
             if not track.done:
                 track.damaged(str(error.strerror))
     return pictures, sound
+
+
+def moving_pictures(container: Any) -> list[Any]:
+    """The video tracks of a container but for covers, which are stored as video tracks of one picture."""
+    import av
+
+    cover = av.stream.Disposition.attached_pic
+    return [stream for stream in container.streams.video if not stream.disposition & cover]
 
 
 def _promised(container: Any) -> float | None:

@@ -2,77 +2,18 @@ import dataclasses
 import json
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from avground import cli
 from avground.answer import Answer, Answerer, Moment, answerer
-from avground.data import Vocabulary
 from avground.errors import ConfigError, DataError
 from avground.hub import PretrainedModel
 from avground.media import decode, make_extractor
-from avground.models import MODELS
-from avground.training import load_checkpoint, pocket_run
-from avground.training.checkpoint import make_checkpoint, write_atomically
+from avground.training import load_checkpoint
 
 from ..media.clips import write_video
-
-TEMPLATES = ("How many instruments are sounding in the video?", "Is the <Object> louder than the <Object>?")
-WORDS = (*TEMPLATES[0][:-1].split(), "Is", "flute", "louder", "than", "acoustic_guitar")
-VOCABULARY = Vocabulary(("<pad>", *WORDS), ("yes", "no", "two"))
-SECONDS = 4
-
-
-@pytest.fixture(scope="module")
-def manifests():
-    made = (make_extractor(name, seconds=SECONDS).manifest for name in ("logmel", "efficientnet_lite0"))
-    written = {"dtype": "float32"}  # as the extraction adds
-    return {one.kind: dataclasses.replace(one, settings={**one.settings, **written}) for one in made}
-
-
-@pytest.fixture
-def save(tmp_path, manifests):
-    """A checkpoint of an untrained model, trained on features of the given manifests and precision."""
-
-    def write(model="tjstg_sharp", layout=SECONDS, precision="float32", **changed):
-        torch.manual_seed(1)
-        sizes = {"audio_dim": 128, "visual_dim": 112, "dim": 16, "vocabulary_size": 14, "answers": 3}
-        made = {**manifests, **changed}
-        features = {
-            kind: {"manifest": made[kind] and made[kind].to_dict(), "layout": layout, "precision": precision}
-            for kind in ("audio", "visual")
-        }
-        rest = {name: {} for name in ("files", "progress", "optimizer", "precision", "versions")}
-        network = MODELS[model](**sizes)
-        content = make_checkpoint(
-            network,
-            pocket_run("data", model=model, segments=4),
-            VOCABULARY,
-            templates=list(TEMPLATES),
-            features=features,
-            **rest,
-        )
-        write_atomically(tmp_path / "best.pt", content)
-        return tmp_path / "best.pt"
-
-    return write
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    """Four seconds, every one of another gray and with another tone."""
-    generator = np.random.default_rng(0)
-    scenes = generator.integers(0, 256, size=(4, 64, 64, 3), dtype=np.uint8)
-
-    def picture(index, height, width):
-        return scenes[min(3, index // 8)]
-
-    def sound(time):
-        return 0.4 * np.sin(2 * np.pi * (300 + 200 * np.floor(time)) * time)
-
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
-    return write_video(path, seconds=4, fps=8, size=64, picture=picture, sound=sound)
+from .untrained import SECONDS, TEMPLATES, VOCABULARY, WORDS
 
 
 def test_the_answer_is_that_of_the_model_on_extracted_features(save, film):
@@ -133,8 +74,8 @@ def test_segments_stand_for_the_seconds_they_stood_for_in_training(save, film, m
 def test_features_are_as_precise_as_in_training(save, film):
     exact = Answerer(save(), device="cpu").watch(film)
     half = Answerer(save(precision="float16"), device="cpu").watch(film)
-    assert torch.equal(half._visual, exact._visual.half().float())
-    assert not torch.equal(half._visual, exact._visual)
+    assert torch.equal(half.visual, exact.visual.half().float())
+    assert not torch.equal(half.visual, exact.visual)
 
 
 @pytest.mark.parametrize(
@@ -219,8 +160,11 @@ def test_a_metrics_file_of_another_run_does_not_matter_here(save, tmp_path):
 
 
 def test_what_is_printed():
-    moments = Moment(0.0, 0.1, 0.0, 0.5), Moment(2.0, 0.9, 1.0, 0.5)
-    given = Answer("Is it?", (("yes", 0.75), ("no", 0.25)), ("it", 0.5), moments, "Is it?", torch.ones(2, 1, 1))
+    moments = Moment(0.0, 0.1, 0.0, 0.5, 0), Moment(2.0, 0.9, 1.0, 0.5, 1)
+    answers, weights = (("yes", 0.75), ("no", 0.25)), torch.tensor([0.5, 0.5])
+    given = Answer(
+        "Is it?", ("Is", "it"), answers, ("it", 0.5), moments, "Is it?", torch.ones(2, 1, 1), word_weights=weights
+    )
     assert str(given).splitlines() == [
         "Is it?",
         "   75.0%  yes",

@@ -364,7 +364,16 @@ def test_what_is_pushed_is_what_would_be_saved(saved, monkeypatch):
 
 def test_a_package_that_is_missing_is_named(saved, monkeypatch, tmp_path):
     made = PretrainedModel.from_pretrained(saved)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    for call in (lambda: PretrainedModel.from_pretrained(saved), lambda: made.save_pretrained(tmp_path / "other")):
-        with pytest.raises(ConfigError, match=r'expected the package huggingface_hub: pip install "avground\[hub\]"'):
+    for missing, call in (
+        ("safetensors", lambda: PretrainedModel.from_pretrained(saved)),
+        ("huggingface_hub", lambda: PretrainedModel.from_pretrained("someone/name")),
+        ("huggingface_hub", lambda: made.save_pretrained(tmp_path / "other")),
+    ):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name, missing=missing: None if name == missing else name)
+        with pytest.raises(ConfigError, match=rf'expected the package {missing}: pip install "avground\[hub\]"'):
             call()
+
+
+def test_a_folder_is_read_without_the_hub(saved, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "huggingface_hub" else name)
+    assert PretrainedModel.from_pretrained(saved).vocabulary

@@ -21,6 +21,15 @@ class CrossModalSynchronyLoss(nn.Module):
 
     Source: TJSTG (Jiang and Yin, 2023), Eqs. 10-12 and 17. The released code optimises something else: see
     :func:`avground.ops.js_divergence`.
+
+    Example:
+        >>> import torch
+        >>> from avground import CrossModalSynchronyLoss
+        >>> early, late = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+        >>> CrossModalSynchronyLoss()(early, late)
+        tensor(0.6931)
+        >>> CrossModalSynchronyLoss()(early, early)
+        tensor(0.)
     """
 
     def forward(self, audio_weights: Float[Tensor, "*b t"], visual_weights: Float[Tensor, "*b t"]) -> Float[Tensor, ""]:
@@ -48,6 +57,12 @@ class PairMatchingLoss(nn.Module):
     A clip that is heard with the sound of another video is no positive: ``matched`` leaves such clips out.
 
     Source: TJSTG (Jiang and Yin, 2023), Eq. 21.
+
+    Example:
+        >>> import torch
+        >>> from avground import PairMatchingLoss
+        >>> PairMatchingLoss()(torch.zeros(2, 64, 10, 2))  # a head that knows nothing, of 64 clips of 10 segments
+        tensor(0.6931)
     """
 
     def forward(

@@ -2,7 +2,7 @@
 
 Two files hold this text. In examples/avst.py the network grounds by sound alone, in lines written out; in
 examples/upgrade_avst.py the same network also grounds by what the question asks for, and is trained to attend to sound
-and pictures at the same time. They differ in 14 lines, which docs/upgrade_avst.md goes through.
+and pictures at the same time. They differ in 14 lines, which docs/tutorials/upgrade_avst.md goes through.
 
 Only the layers that take part are here: the released file builds more of them, which nothing ever calls. Run it to see
 the network fit a few made-up clips:

@@ -23,6 +23,7 @@ PUBLIC = (
     "avground.ops",
     "avground.testing",
     "avground.training",
+    "avground.viz",
 )
 OPTIONAL = (
     *("triton", "torchvision", "lightning", "matplotlib", "torchmetrics", "tqdm"),
@@ -68,7 +69,7 @@ def test_importing_needs_nothing_that_is_optional():
         "assert not torch.cuda.is_initialized()\n"
         "above = [n for n in sys.modules if n.startswith(('avground.data', 'avground.training'))]\n"
         "assert not above, above\n"
-        "import avground.data.pocket\n"
+        "import avground.data.pocket, avground.viz\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

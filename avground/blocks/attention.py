@@ -26,6 +26,13 @@ class QuestionAttention(nn.Module):
         dim: Width c of question and segments.
         heads: Number of heads; divides ``dim``.
         dropout: Share of weights dropped in training.
+
+    Example:
+        >>> import torch
+        >>> from avground.blocks import QuestionAttention
+        >>> attended, weights = QuestionAttention(dim=64)(torch.rand(2, 64), torch.rand(2, 10, 64))
+        >>> attended.shape, weights.shape
+        (torch.Size([2, 64]), torch.Size([2, 10]))
     """
 
     def __init__(self, dim: int = 512, heads: int = 4, *, dropout: float = 0.1) -> None:

@@ -16,6 +16,12 @@ class AudioEncoder(nn.Module):
     Args:
         audio_dim: Channels of the input; 128 for VGGish.
         dim: Channels of the output.
+
+    Example:
+        >>> import torch
+        >>> from avground import AudioEncoder
+        >>> AudioEncoder(audio_dim=128, dim=64)(torch.rand(2, 10, 128)).shape
+        torch.Size([2, 10, 64])
     """
 
     def __init__(self, audio_dim: int = 128, dim: int = 512) -> None:

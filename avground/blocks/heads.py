@@ -22,6 +22,12 @@ class AnswerHead(nn.Module):
         dim: Width c of context and sentence.
         answers: Number of answers.
         activation: ``"none"`` (the paper) or ``"tanh"``.
+
+    Example:
+        >>> import torch
+        >>> from avground import AnswerHead
+        >>> AnswerHead(dim=64, answers=42)(torch.rand(2, 64), torch.rand(2, 64)).shape
+        torch.Size([2, 42])
     """
 
     def __init__(self, dim: int = 512, answers: int = 42, *, activation: Literal["none", "tanh"] = "none") -> None:
@@ -61,6 +67,12 @@ class MatchHead(nn.Module):
 
     Args:
         dim: Width c of either feature; at least 4.
+
+    Example:
+        >>> import torch
+        >>> from avground import MatchHead
+        >>> MatchHead(dim=64)(torch.rand(2, 10, 64), torch.rand(2, 10, 64)).shape
+        torch.Size([2, 10, 2])
     """
 
     def __init__(self, dim: int = 512) -> None:

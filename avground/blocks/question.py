@@ -56,6 +56,16 @@ class QuestionEncoder(nn.Module):
         vocabulary_size: Number of words, padding included.
         dim: Width c of word embeddings, word features and sentence feature.
         padding: ``"skip"``, or ``"read"``: padding is a word like any other to the LSTM. Either way the mask marks it.
+
+    Example:
+        >>> import torch
+        >>> from avground import QuestionEncoder
+        >>> question = torch.tensor([[5, 2, 9, 0], [3, 0, 0, 0]])  # three words and one; 0 is padding
+        >>> words, sentence, mask = QuestionEncoder(vocabulary_size=20, dim=8)(question)
+        >>> words.shape, sentence.shape
+        (torch.Size([2, 4, 8]), torch.Size([2, 8]))
+        >>> mask.sum(-1)
+        tensor([3, 1])
     """
 
     def __init__(self, vocabulary_size: int, dim: int = 512, *, padding: Padding = "skip") -> None:

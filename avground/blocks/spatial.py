@@ -95,6 +95,14 @@ class AudioVisualSpatialGrounding(_SpatialGrounding):
         visual_dim: Channels of the map; None for ``dim``. Where it differs, the audio query is projected to it.
         temperature: :math:`\theta`, or a :class:`Temperature` to learn it.
         similarity: ``"cosine"`` or ``"dot"``.
+
+    Example:
+        >>> import torch
+        >>> from avground import AudioVisualSpatialGrounding
+        >>> audio, visual = torch.rand(2, 10, 64), torch.rand(2, 10, 512, 7, 7)
+        >>> found = AudioVisualSpatialGrounding(dim=64, visual_dim=512)(audio, visual)
+        >>> found.feature.shape, found.weights.shape
+        (torch.Size([2, 10, 64]), torch.Size([2, 10, 7, 7]))
     """
 
     def __init__(
@@ -157,6 +165,18 @@ class TargetAwareSpatialGrounding(_SpatialGrounding):
         normalize: ``"softmax"`` or ``"sum"``.
         temperature: Divides the scores; a :class:`Temperature` learns it.
         similarity: ``"dot"`` or ``"cosine"``.
+
+    Example:
+        >>> import torch
+        >>> from avground import Temperature, TargetAwareSpatialGrounding
+        >>> audio, visual, target = torch.rand(2, 10, 64), torch.rand(2, 10, 512, 7, 7), torch.rand(2, 64)
+        >>> found = TargetAwareSpatialGrounding(dim=64, visual_dim=512)(audio, visual, target)
+        >>> found.feature.shape, found.weights.shape
+        (torch.Size([2, 10, 64]), torch.Size([2, 10, 7, 7]))
+
+        The form that can point:
+
+        >>> where = TargetAwareSpatialGrounding(64, similarity="cosine", normalize="sum", temperature=Temperature())
     """
 
     def __init__(

@@ -40,6 +40,16 @@ class TargetAware(nn.Module):
 
     Args:
         selection: ``"hard"`` (the paper), ``"straight_through"`` or ``"soft"``.
+
+    Example:
+        >>> import torch
+        >>> from avground import TargetAware
+        >>> words = torch.eye(3)
+        >>> target = TargetAware()(words, sentence=words[1])  # a sentence that resembles its second word
+        >>> target.feature
+        tensor([0., 1., 0.])
+        >>> target.weights
+        tensor([0.2645, 0.4711, 0.2645])
     """
 
     def __init__(self, selection: Selection = "hard") -> None:
@@ -83,6 +93,12 @@ class MeanTarget(nn.Module):
     r"""The mean of the word features instead of one word: :math:`f_{tgt} = \frac1N \sum_n f_q[n]`, padding left out.
 
     Source: TJSTG (Jiang and Yin, 2023), Table 4, "mean". Same signature as :class:`TargetAware`.
+
+    Example:
+        >>> import torch
+        >>> from avground import MeanTarget
+        >>> MeanTarget()(torch.eye(2), sentence=torch.zeros(2)).feature
+        tensor([0.5000, 0.5000])
     """
 
     def forward(
@@ -98,6 +114,15 @@ class MaxTarget(nn.Module):
     r"""The channel-wise maximum over words instead of one word: :math:`f_{tgt,c} = \max_n f_{q,c}[n]`, without padding.
 
     Source: TJSTG (Jiang and Yin, 2023), Table 4, "max". Same signature as :class:`TargetAware`.
+
+    Example:
+        >>> import torch
+        >>> from avground import MaxTarget
+        >>> target = MaxTarget()(torch.tensor([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), sentence=torch.zeros(3))
+        >>> target.feature
+        tensor([1., 3., 2.])
+        >>> target.weights
+        tensor([0.6667, 0.3333])
     """
 
     def forward(
@@ -115,6 +140,12 @@ class SentenceTarget(nn.Module):
     """The sentence feature instead of one word: :math:`f_{tgt} = h_q`.
 
     Source: TJSTG (Jiang and Yin, 2023), Table 4, "hidden". Same signature as :class:`TargetAware`.
+
+    Example:
+        >>> import torch
+        >>> from avground import SentenceTarget
+        >>> SentenceTarget()(torch.eye(2), sentence=torch.tensor([1.0, 2.0])).feature
+        tensor([1., 2.])
     """
 
     def forward(
@@ -129,6 +160,12 @@ class NoTarget(nn.Module):
     """No target: what stands in the place of :class:`TargetAware` in AVST and in "w/o T-A" of Table 2.
 
     Same signature as :class:`TargetAware`.
+
+    Example:
+        >>> import torch
+        >>> from avground import NoTarget
+        >>> NoTarget()(torch.eye(2), sentence=torch.tensor([1.0, 2.0])).feature
+        tensor([0., 0.])
     """
 
     def forward(

@@ -13,6 +13,11 @@ class Temperature(nn.Module):
     Args:
         start: Value of both before training. Small is sharp: a cosine lies in [-1, 1], so at 1 no cell can weigh more
             than e squared times another.
+
+    Example:
+        >>> from avground import Temperature
+        >>> Temperature(start=0.1)().detach()
+        tensor([0.1000, 0.1000])
     """
 
     def __init__(self, start: float = 0.1) -> None:

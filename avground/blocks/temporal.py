@@ -67,6 +67,14 @@ class JointTemporalGrounding(nn.Module):
         order: ``"interleave_va"`` (the paper), ``"interleave_av"``, ``"concat_va"`` or ``"concat_av"``
             (rows of Table 6).
         dropout: Share dropped in the attention and in the MLP.
+
+    Example:
+        >>> import torch
+        >>> from avground import JointTemporalGrounding
+        >>> audio, visual, sentence = torch.rand(2, 10, 64), torch.rand(2, 10, 64), torch.rand(2, 64)
+        >>> found = JointTemporalGrounding(dim=64)(audio, visual, sentence)
+        >>> found.context.shape, found.audio_weights.shape, found.visual_weights.shape
+        (torch.Size([2, 64]), torch.Size([2, 10]), torch.Size([2, 10]))
     """
 
     def __init__(self, dim: int = 512, heads: int = 4, *, order: Order = "interleave_va", dropout: float = 0.1) -> None:
@@ -141,6 +149,14 @@ class RelativeTemporalGrounding(JointTemporalGrounding):
         heads: Heads of the joint attention, and number k of the others.
         order: See :class:`JointTemporalGrounding`.
         dropout: Share dropped in the joint attention and in the MLP.
+
+    Example:
+        >>> import torch
+        >>> from avground import RelativeTemporalGrounding
+        >>> audio, visual, sentence = torch.rand(2, 10, 64), torch.rand(2, 10, 64), torch.rand(2, 64)
+        >>> found = RelativeTemporalGrounding(dim=64)(audio, visual, sentence)
+        >>> found.context.shape, found.audio_weights.shape, found.visual_weights.shape
+        (torch.Size([2, 64]), torch.Size([2, 10]), torch.Size([2, 10]))
     """
 
     def __init__(self, dim: int = 512, heads: int = 4, *, order: Order = "interleave_va", dropout: float = 0.1) -> None:
@@ -199,6 +215,14 @@ class DualStreamTemporalGrounding(nn.Module):
         dim: Width c of streams and question.
         heads: Heads of each attention.
         dropout: Share dropped in attentions and feed-forward layers.
+
+    Example:
+        >>> import torch
+        >>> from avground import DualStreamTemporalGrounding
+        >>> audio, visual, sentence = torch.rand(2, 10, 64), torch.rand(2, 10, 64), torch.rand(2, 64)
+        >>> found = DualStreamTemporalGrounding(dim=64)(audio, visual, sentence)
+        >>> found.context.shape, found.audio_weights.shape, found.visual_weights.shape
+        (torch.Size([2, 64]), torch.Size([2, 10]), torch.Size([2, 10]))
     """
 
     def __init__(self, dim: int = 512, heads: int = 4, *, dropout: float = 0.1) -> None:

@@ -92,7 +92,7 @@ class Bank:
         )
 
     def audio_rows(self, video_ids: Sequence[str]) -> Int[Tensor, " n"]:
-        """Rows of :attr:`audio`, on the CPU.
+        """Rows of ``audio``, on the CPU.
 
         Raises:
             DataError: for a video that is not here.
@@ -100,7 +100,7 @@ class Bank:
         return self._find("audio", video_ids)
 
     def map_rows(self, video_ids: Sequence[str]) -> Int[Tensor, "n t"]:
-        """Rows of :attr:`maps`, on the CPU.
+        """Rows of ``maps``, on the CPU.
 
         Raises:
             DataError: for a video that is not here.

@@ -34,6 +34,12 @@ class Vocabulary:
     Raises:
         DataError: if ``<pad>`` is not the first word, an entry is empty, longer than 1000 characters or no
             printable string, or one appears twice.
+
+    Example:
+        >>> from avground.data import Vocabulary
+        >>> vocabulary = Vocabulary(words=("<pad>", "Is", "there", "a", "violin"), answers=("no", "yes"))
+        >>> vocabulary.encode(["Is", "there", "a", "violin"], 6)
+        [1, 2, 3, 4, 0, 0]
     """
 
     words: tuple[str, ...]

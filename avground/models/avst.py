@@ -28,6 +28,14 @@ def avst(
 
     Raises:
         ConfigError: for a setting that does not exist; it lists those that do.
+
+    Example:
+        >>> import torch
+        >>> from avground.models import avst
+        >>> model = avst(visual_dim=64, dim=64)
+        >>> out = model(torch.rand(2, 10, 128), torch.rand(2, 10, 64, 7, 7), torch.randint(1, 93, (2, 14)))
+        >>> out.answer_logits.shape, out.cell_weights.shape
+        (torch.Size([2, 42]), torch.Size([2, 10, 7, 7]))
     """
     theirs = {"target": None, "similarity": "cosine", "stream": "dual", "answer_activation": "tanh"}
     sizes = {"vocabulary_size": vocabulary_size, "answers": answers, "audio_dim": audio_dim, "visual_dim": visual_dim}

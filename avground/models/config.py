@@ -101,6 +101,12 @@ class ModelConfig(ModelSizes):
         dropout: Share dropped in the temporal block.
         answer_activation: ``"none"`` or ``"tanh"``; see :class:`avground.AnswerHead`.
         padding: ``"skip"`` or ``"read"``; see :class:`avground.QuestionEncoder`.
+
+    Example:
+        >>> from avground.models import ModelConfig, build
+        >>> config = ModelConfig(dim=64, visual_dim=64).change(target="mean")  # a row of Table 4
+        >>> build(config).target
+        MeanTarget()
     """
 
     target: TargetName | None = "hard"

@@ -153,6 +153,14 @@ def tjstg(
 
     Raises:
         ConfigError: for a setting that does not exist; it lists those that do.
+
+    Example:
+        >>> import torch
+        >>> from avground.models import tjstg
+        >>> model = tjstg(visual_dim=64, dim=64)
+        >>> out = model(torch.rand(2, 10, 128), torch.rand(2, 10, 64, 7, 7), torch.randint(1, 93, (2, 14)))
+        >>> out.answer_logits.shape, out.cell_weights.shape
+        (torch.Size([2, 42]), torch.Size([2, 10, 7, 7]))
     """
     sizes = ModelConfig(
         vocabulary_size=vocabulary_size, answers=answers, audio_dim=audio_dim, visual_dim=visual_dim, dim=dim
@@ -186,6 +194,14 @@ def tjstg_sharp(
 
     Raises:
         ConfigError: for a setting that does not exist; it lists those that do.
+
+    Example:
+        >>> import torch
+        >>> from avground.models import tjstg_sharp
+        >>> model = tjstg_sharp(visual_dim=64, dim=64)
+        >>> out = model(torch.rand(2, 10, 128), torch.rand(2, 10, 64, 7, 7), torch.randint(1, 93, (2, 14)))
+        >>> out.answer_logits.shape, out.cell_weights.shape
+        (torch.Size([2, 42]), torch.Size([2, 10, 7, 7]))
     """
     ours = {
         "target": "soft",

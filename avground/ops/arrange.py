@@ -24,6 +24,13 @@ def interleave(first: Shaped[Tensor, "*b t c"], second: Shaped[Tensor, "*b t c"]
 
     Raises:
         ShapeError: if the shapes differ: ``second: expected (*b=(64,), t=10, c=512), got (64, 9, 512)``.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import interleave
+        >>> pictures, sounds = torch.tensor([[1], [2]]), torch.tensor([[10], [20]])  # two segments of one channel
+        >>> interleave(pictures, sounds).flatten()
+        tensor([ 1, 10,  2, 20])
     """
     check_shapes(first=(first, "*b t c"), second=(second, "*b t c"))
     return torch.stack((first, second), dim=-2).flatten(-3, -2)
@@ -40,6 +47,13 @@ def deinterleave(both: Shaped[Tensor, "*b two_t c"]) -> tuple[Shaped[Tensor, "*b
 
     Raises:
         ShapeError: if the number of segments is odd.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import deinterleave
+        >>> pictures, sounds = deinterleave(torch.tensor([[1], [10], [2], [20]]))
+        >>> pictures.flatten(), sounds.flatten()
+        (tensor([1, 2]), tensor([10, 20]))
     """
     _check_even(both)
     first, second = both.unflatten(-2, (-1, 2)).unbind(-2)
@@ -62,6 +76,13 @@ def concatenate(first: Shaped[Tensor, "*b t c"], second: Shaped[Tensor, "*b t c"
 
     Raises:
         ShapeError: if the shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import concatenate
+        >>> pictures, sounds = torch.tensor([[1], [2]]), torch.tensor([[10], [20]])  # two segments of one channel
+        >>> concatenate(pictures, sounds).flatten()
+        tensor([ 1,  2, 10, 20])
     """
     check_shapes(first=(first, "*b t c"), second=(second, "*b t c"))
     return torch.cat((first, second), dim=-2)
@@ -78,6 +99,13 @@ def separate(both: Shaped[Tensor, "*b two_t c"]) -> tuple[Shaped[Tensor, "*b t c
 
     Raises:
         ShapeError: if the number of segments is odd.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import separate
+        >>> pictures, sounds = separate(torch.tensor([[1], [2], [10], [20]]))
+        >>> pictures.flatten(), sounds.flatten()
+        (tensor([1, 2]), tensor([10, 20]))
     """
     _check_even(both)
     first, second = both.chunk(2, dim=-2)

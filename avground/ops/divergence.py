@@ -28,6 +28,12 @@ def kl_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[T
 
     Raises:
         ShapeError: if the shapes differ: ``q: expected (*b=(64,), t=10), got (64, 9)``.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import kl_divergence
+        >>> kl_divergence(torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.1]))
+        tensor(0.5108)
     """
     check_shapes(p=(p, "*b t"), q=(q, "*b t"))
     p, q = at_least_float32(p), at_least_float32(q)
@@ -56,6 +62,12 @@ def js_divergence(p: Float[Tensor, "*b t"], q: Float[Tensor, "*b t"]) -> Float[T
 
     Raises:
         ShapeError: if the shapes differ: ``q: expected (*b=(64,), t=10), got (64, 9)``.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import js_divergence
+        >>> js_divergence(torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([[0.5, 0.5], [0.0, 1.0]]))
+        tensor([0.0000, 0.6931])
     """
     check_shapes(p=(p, "*b t"), q=(q, "*b t"))
     p, q = at_least_float32(p), at_least_float32(q)

@@ -21,6 +21,13 @@ def normalize_weights(weights: Float[Tensor, "*b t"]) -> Float[Tensor, "*b t"]:
 
     Returns:
         Rows that sum to 1, in float32 at least. Gradients are finite; a row of zeros gets none.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import normalize_weights
+        >>> normalize_weights(torch.tensor([[1.0, 3.0], [0.0, 0.0]]))
+        tensor([[0.2500, 0.7500],
+                [0.5000, 0.5000]])
     """
     weights = at_least_float32(weights)
     largest = weights.detach().amax(-1, keepdim=True)
@@ -38,6 +45,12 @@ def masked_softmax(scores: Float[Tensor, "*b n"], mask: Bool[Tensor, "*b n"]) ->
 
     Returns:
         Weights, in float32 at least.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import masked_softmax
+        >>> masked_softmax(torch.tensor([1.0, 1.0, 9.0]), torch.tensor([True, True, False]))
+        tensor([0.5000, 0.5000, 0.0000])
     """
     scores = at_least_float32(scores)
     return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1) * mask

@@ -15,7 +15,14 @@ FLOORS: Mapping[torch.dtype, float] = {
 
 
 def error_of(got: Tensor, exact: Tensor) -> float:
-    """Largest deviation, as a share of the largest exact number; infinite where ``got`` is not finite."""
+    """Largest deviation, as a share of the largest exact number; infinite where ``got`` is not finite.
+
+    Example:
+        >>> import torch
+        >>> from avground.testing import error_of
+        >>> error_of(torch.tensor([1.0, 2.5]), torch.tensor([1.0, 2.0]))
+        0.25
+    """
     if not got.isfinite().all():
         return float("inf")
     if not exact.numel():

@@ -44,6 +44,13 @@ def score(
         answers: Numbers of the right ones.
         types: Modality and kind of each question.
         choices: How many answers there are to choose from.
+
+    Example:
+        >>> import torch
+        >>> from avground.training import score
+        >>> types = [("Audio", "Counting"), ("Visual", "Location")]
+        >>> score(torch.tensor([0, 1]), torch.tensor([0, 0]), types, choices=2).accuracy["All"]
+        0.5
     """
     accuracy: dict[str, float] = {}
     count: dict[str, int] = {}

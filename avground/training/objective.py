@@ -41,6 +41,11 @@ class Objective:
 
     Raises:
         ConfigError: if a weight is negative or not finite, or for another divergence.
+
+    Example:
+        >>> from avground.training import Objective
+        >>> Objective(synchrony=0, matching=0).needs_negatives  # the answer's cross-entropy alone
+        False
     """
 
     synchrony: float = 1.0

@@ -20,7 +20,7 @@ from tests.golden import recipe
 
 ROOT = Path(__file__).parents[2]
 BEFORE, AFTER = "examples/avst.py", "examples/upgrade_avst.py"
-PAGE = (ROOT / "docs" / "upgrade_avst.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "tutorials" / "upgrade_avst.md").read_text(encoding="utf-8")
 CLOSE = {"rtol": 0, "atol": 1e-5}
 EXACT = {"rtol": 0, "atol": 1e-12}
 REPEATED = ".repeat_interleave(t, dim=0)"
@@ -138,7 +138,7 @@ def test_the_page_shows_the_difference_as_it_is():
 
 def test_the_page_says_what_torch_says():
     sessions = "\n".join(block for block in python_blocks() if ">>>" in block)
-    session = doctest.DocTestParser().get_doctest(sessions, {}, "docs/upgrade_avst.md", None, None)
+    session = doctest.DocTestParser().get_doctest(sessions, {}, "docs/tutorials/upgrade_avst.md", None, None)
     assert len(session.examples) == 6
     assert doctest.DocTestRunner().run(session).failed == 0
 

@@ -75,6 +75,11 @@ class World:
         test: Scenes to test on.
         questions: Questions a scene, at most.
         templates: Names of the question templates asked, of :data:`avground.data.pocket.TEMPLATES`; none means all.
+
+    Example:
+        >>> from avground.data import pocket
+        >>> pocket.PRESETS["core"].replace(silent=0.6).silent
+        0.6
     """
 
     types: int = 8

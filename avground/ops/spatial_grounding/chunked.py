@@ -152,6 +152,12 @@ def cell_lengths(maps: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:
     """Euclidean length of every cell, in float32 at least, with 1 for a cell too short to have a direction.
 
     For ``MapRows.lengths`` of maps that do not change; nothing of the size of the maps is made.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import cell_lengths
+        >>> cell_lengths(torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1))  # one map of one cell
+        tensor([[[5.]]])
     """
     cells = maps.flatten(2)
     out = at_least_float32(cells.new_empty(len(cells), cells.shape[-1]))

@@ -91,6 +91,15 @@ def spatial_grounding(
         ShapeError: for example ``target: expected (*b=(64, 10), c=512), got (64, 512)``.
         ConfigError: for a value that ``combine``, ``normalize``, ``similarity`` or ``impl`` does not have, a negative
             threshold, a temperature that is a number and not above 0, or ``impl="fused"`` where it does not run.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import spatial_grounding
+        >>> visual = torch.zeros(2, 2, 2)
+        >>> visual[0, 0, 1] = 5  # the first channel, in the cell at the top on the right
+        >>> spatial_grounding(torch.tensor([1.0, 0.0]), visual).weights
+        tensor([[0.0066, 0.9802],
+                [0.0066, 0.0066]])
     """
     check_choice("combine", combine, COMBINES)
     check_choice("normalize", normalize, NORMALIZES)

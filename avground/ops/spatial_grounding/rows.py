@@ -21,6 +21,13 @@ class MapRows(NamedTuple):
         rows: Row of each map, int64, (\*b); each from 0 to r - 1. On a GPU that is not checked: it would have to wait.
         lengths: Length of every cell of the bank, see :func:`cell_lengths`: computed once where the maps do not change.
             None computes those of the rows asked for.
+
+    Example:
+        >>> import torch
+        >>> from avground.ops import MapRows
+        >>> bank = torch.rand(100, 512, 7, 7)
+        >>> MapRows(bank, torch.tensor([[3, 4, 5], [3, 4, 5]])).shape  # two questions about the same three segments
+        torch.Size([2, 3, 512, 7, 7])
     """
 
     values: Float[Tensor, "r c h w"]

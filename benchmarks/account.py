@@ -179,7 +179,8 @@ def flatness_table() -> str:
     """How flat the weights over cells are, and the most that each form allows."""
     account = read_result("account")
     lines = [
-        "| weights over cells | cells | entropy, share of the most | largest / smallest | largest / uniform | at most |"
+        "| weights over cells | cells | entropy, share of the most | largest / smallest | largest / uniform "
+        "| largest / uniform, at most |"
     ]
     lines += ["|---|---:|---:|---:|---:|---:|"]
     for name, label in FORMS.items():

@@ -4,18 +4,17 @@
 
 Films the world `pixels_tiny`, asks its test questions of the models in examples/pocket_pixels, and draws the first one
 that names an instrument with another beside it, for which the first model is right and has its heaviest cell on the
-named one in at least nine seconds of ten; of that, the second with the largest weight. How often that is so is written
-beside it: docs/figures/heat.json.
+named one in at least nine seconds of ten; of that, the second with the largest weight. How often that is so goes into
+benchmarks/results/heat.json, and from there into the README.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import ROOT, environment
+from common import ROOT, environment, fill, write_result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -40,10 +39,9 @@ class Shown(NamedTuple):
     named: Any
     frames: Any
 
-    @property
-    def pointed(self) -> float:
-        """Share of the seconds in which the first model's heaviest cell lies on the named instrument."""
-        maps = self.answers[0].cell_weights.flatten(1)
+    def pointed(self, place: int = 0) -> float:
+        """Share of the seconds in which a model's heaviest cell lies on the named instrument."""
+        maps = self.answers[place].cell_weights.flatten(1)
         return float(self.named.reshape(maps.shape)[np.arange(len(maps)), maps.argmax(1)].mean())
 
 
@@ -54,20 +52,48 @@ def main() -> None:
     pocket.generate(world, "pixels_tiny", rendering=pocket.Rendering())
     shown = list(ask(world))
     chosen = next(
-        one for one in shown if one.pointed >= SHARE and one.answers[0].best == one.record.answer and beside(one)
+        one for one in shown if one.pointed() >= SHARE and one.answers[0].best == one.record.answer and beside(one)
     )
     figure = draw(chosen)
     figure.savefig(FOLDER / "heat.png", dpi=130, metadata={"Software": None}, bbox_inches="tight", pad_inches=0.06)
-    told = {
+    result = {
         "command": "python benchmarks/readme_figure.py",
         **environment(),
         "question_id": chosen.record.question_id,
         "questions_that_name_an_instrument": len(shown),
-        "first_model_right": np.mean([one.answers[0].best == one.record.answer for one in shown]),
-        "first_model_points_at_it": np.mean([one.pointed for one in shown]),
-        "flat_map": np.mean([one.named.mean() for one in shown]),
+        "flat_map": float(np.mean([one.named.mean() for one in shown])),
+        "models": {name: measure(shown, chosen, place) for place, name in enumerate(MODELS)},
     }
-    (FOLDER / "heat.json").write_text(json.dumps(told, indent=1) + "\n")
+    readme = ROOT / "README.md"
+    readme.write_text(fill(readme.read_text(), {"the figure": table(result)}))
+    print(write_result("heat", result))
+
+
+def measure(shown: list[Shown], chosen: Shown, place: int) -> dict[str, Any]:
+    """What a model scores over all questions, and its map in the figure."""
+    cells = chosen.answers[place].cell_weights[second_of(chosen)]
+    return {
+        "right": float(np.mean([one.answers[place].best == one.record.answer for one in shown])),
+        "pointing": float(np.mean([one.pointed(place) for one in shown])),
+        "figure": spread(cells)._asdict() | {"smallest_over_uniform": float(cells.min()) * cells.numel()},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The models over all questions, for the README."""
+    count = result["questions_that_name_an_instrument"]
+    lines = [
+        f"| {count} questions | right, % | heaviest cell on the named instrument, % of seconds |",
+        "|---|---:|---:|",
+    ]
+    for name, found in result["models"].items():
+        lines.append(f"| {name} | {100 * found['right']:.1f} | {100 * found['pointing']:.1f} |")
+    return "\n".join([*lines, f"| a random cell | | {100 * result['flat_map']:.1f} |"])
+
+
+def second_of(shown: Shown) -> int:
+    """The second in which the first model's largest weight is."""
+    return int(shown.answers[0].cell_weights.amax((1, 2)).argmax())
 
 
 def ask(world: Path) -> Iterator[Shown]:
@@ -95,7 +121,7 @@ def beside(shown: Shown) -> bool:
 def draw(shown: Shown) -> Figure:
     """The picture, the first model's map, and the second one's on both scales."""
     sharp, flat = (answer.cell_weights.double().numpy() for answer in shown.answers)
-    second = int(sharp.max((1, 2)).argmax())
+    second = second_of(shown)
     figure = Figure(figsize=(9.2, 3.1), layout="compressed")
     axes = figure.subplots(1, 4)
     picture = shown.frames[second]

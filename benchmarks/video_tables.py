@@ -1,4 +1,4 @@
-"""Put what pixels.py, loading.py and killed_extraction.py measured into docs/videos.md and the README.
+"""Put what pixels.py, demo.py, loading.py and killed_extraction.py measured into the docs and the README.
 
 python benchmarks/video_tables.py
 """
@@ -14,13 +14,20 @@ NAMES = {
     "tjstg_released": "`tjstg_released`",
 }
 
+RECIPES = {
+    "tjstg_sharp": "`tjstg_sharp`, with matching and stage I",
+    "avst": "`avst`, with both",
+    "tjstg_sharp_without_matching": "`tjstg_sharp`, as its preset: without",
+}
+
 
 def main() -> None:
     pixels, loading, killed = (read_result(name) for name in ("pixels", "loading", "killed-extraction"))
     tables = {"the pixels": accuracies(pixels), "the steps": steps(pixels), "the loading": ways(loading)}
     tables["the kills"] = kills(killed)
     tables["the precision"] = precision(pixels)
-    for path in (ROOT / "docs" / "videos.md", ROOT / "README.md"):
+    tables["the matching"] = matching(read_result("demo"))
+    for path in (*(ROOT / "docs" / f"{page}.md" for page in ("videos", "reproduction")), ROOT / "README.md"):
         text = path.read_text()
         path.write_text(fill(text, {name: table for name, table in tables.items() if f"table of {name}" in text}))
 
@@ -37,6 +44,29 @@ def accuracies(result: dict[str, Any]) -> str:
         lines.append(f"| {NAMES.get(model, f'`{model}`')} | {dtype} | " + " | ".join(cells) + " |")
     lines.append(f"| prior | | {_spread(result['prior'])} | | | | | |")
     return "\n".join(lines)
+
+
+def matching(result: dict[str, Any]) -> str:
+    """`tjstg_sharp` on filmed scenes with and without the matching loss and stage I, and AVST with them."""
+    lines = ["| row | accuracy, % | pointing, % | largest weight, x flat |", "|---|---:|---:|---:|"]
+    for name, row in result["rows"].items():
+        peak = f"{row['peak_over_uniform']['mean']:.1f}"
+        lines.append(f"| {RECIPES[name]} | {_spread(row['test'])} | {_spread(row['pointing'])} | {peak} |")
+    first = result["rows"]["avst"]
+    flat = f"{100 * first['pointing_of_a_flat_map']['mean']:.1f}"
+    lines.append(f"| prior, flat map | {100 * first['prior']['mean']:.1f} | {flat} | 1.0 |")
+    told = []
+    for key, what in (("test", "accuracy"), ("pointing", "pointing")):
+        found = result["matching"][key]
+        low, high = (100 * edge for edge in found["interval"])
+        told.append(f"{what} {100 * found['mean']:+.1f} points (95 %: {low:+.1f} to {high:+.1f}, p {found['p']:.2f})")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"1,500 test questions, mean ± standard deviation. With the loss and stage I against without, seed by seed: {'; '.join(told)}.",
+        ]
+    )
 
 
 def precision(result: dict[str, Any]) -> str:

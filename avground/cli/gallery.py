@@ -12,6 +12,7 @@ import argparse
 import sys
 
 from avground.cli.explain import add_data, add_models, add_output, check_output, open_data, write_page
+from avground.data.headers import show_progress
 from avground.data.variants import SPLITS
 from avground.errors import check_whole
 from avground.viz import gallery_page
@@ -39,7 +40,10 @@ def run(options: argparse.Namespace) -> int:
         print(f"note: {len(chosen):,} of {len(records):,} questions", file=sys.stderr)
     examples = data.examples(chosen, top=options.top)
     ids = list(dict.fromkeys(record.video_id for record in chosen))
-    footage = {video_id: data.footage(video_id, show="nothing" if options.no_stills else "stills") for video_id in ids}
+    shown = show_progress(ids, "reading videos", not options.no_stills)
+    footage = {
+        video_id: data.footage(video_id, show="nothing" if options.no_stills else "stills") for video_id in shown
+    }
     known = f"{len(chosen):,} {options.split} questions of {data.splits.folder.resolve().name}"
     title = f"{', '.join(data.models)}: {known}"
     write_page(options.output, gallery_page(footage, examples, title=title))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,12 @@ _TICKS = 90_000
 _SOUND_RATE = 44_100
 _PICTURES_PER_KEY = "12"
 """A browser that is scrubbed decodes at most so many pictures for the one asked for."""
+
+_ROUNDING = 1e-3
+"""Seconds by which containers round times."""
+
+LEAST_HEIGHT = 16
+"""Rows of a picture."""
 
 
 class Preview(NamedTuple):
@@ -49,18 +55,18 @@ def make_preview(path: str | os.PathLike[str], *, start: float = 0.0, seconds: i
     """
     check_not_negative("start", start)
     check_whole("seconds", seconds)
-    check_whole("height", height, 16)
+    check_whole("height", height, LEAST_HEIGHT)
     check_installed()
     import av
 
     content, stop = BytesIO(), start + seconds
+    with _reading(path) as source:
+        heard = bool(source.streams.audio)
     with av.open(content, "w", format="mp4") as copy:
-        with _reading(path) as source:
-            sound = copy.add_stream("aac", rate=_SOUND_RATE, layout="stereo") if source.streams.audio else None
-            end = _copy_pictures(path, source, copy, start, stop, height)
+        sound = copy.add_stream("aac", rate=_SOUND_RATE, layout="stereo") if heard else None
+        end = _copy_pictures(path, copy, start, stop, height)
         if sound is not None:
-            with _reading(path) as source:
-                _copy_sound(source, copy, sound, start, stop)
+            _copy_sound(path, copy, sound, start, stop)
     return Preview(content.getvalue(), end - start)
 
 
@@ -77,22 +83,42 @@ def read_stills(path: str | os.PathLike[str], times: Sequence[float], *, height:
         ConfigError: if ``height`` cannot be used, or PyAV or Pillow is not installed.
         DataError: if the video cannot be read, or ``times`` do not ascend.
     """
-    check_whole("height", height, 16)
+    check_whole("height", height, LEAST_HEIGHT)
     if any(later < earlier for earlier, later in pairwise(times)):
         raise DataError(f"times: expected ascending seconds, got {list(times)}")
     stills: list[bytes] = []
-    shown: Any = None
-    with _reading(path) as source:
-        for frame, time in _timed(source, source.decode(moving_pictures(source)[0])):
-            shown = frame if shown is None else shown
-            while len(stills) < len(times) and times[len(stills)] < time:
-                stills.append(_jpeg(shown, height))
-            if len(stills) == len(times):
-                break
-            shown = frame
+    shown: _Shown | None = None
+    for one in _frames(path, "video", times[0] if times else 0.0):
+        shown = one if shown is None else shown
+        while len(stills) < len(times) and times[len(stills)] < one.time:
+            stills.append(_jpeg(shown, height))
+        if len(stills) == len(times):
+            break
+        shown = one
     if shown is None:
         raise DataError(f"{path}: expected pictures, got none that can be decoded")
     return (*stills, *(_jpeg(shown, height) for _ in times[len(stills) :]))
+
+
+def read_length(path: str | os.PathLike[str]) -> float | None:
+    """Seconds that a video says it has; None if it does not say.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    import av
+
+    with _reading(path) as source:
+        return None if source.duration is None else float(source.duration / av.time_base)
+
+
+class _Shown(NamedTuple):
+    """A decoded frame, the seconds at which it begins and ends, and the aspect of its pixels."""
+
+    frame: Any
+    time: float
+    until: float
+    aspect: float
 
 
 @contextmanager
@@ -105,41 +131,70 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[Any]:
     with opened(path) as source:
         if not moving_pictures(source):
             raise DataError(f"{path}: expected pictures, got a file without a track of pictures")
+        moving_pictures(source)[0].thread_type = "AUTO"
         try:
             yield source
         except av.FFmpegError as error:
             raise DataError(f"{path}: expected a video that can be decoded, got {error.strerror}") from error
 
 
-def _timed(source: Any, frames: Any) -> Iterator[tuple[Any, float]]:
-    """Frames with their times in seconds since the file's beginning; one without a time is left out."""
+def _frames(
+    path: str | os.PathLike[str], kind: Literal["video", "audio"], start: float, *, jump: bool = True
+) -> Iterator[_Shown]:
+    """Decoded frames, from the one that is on at ``start``.
+
+    A picture is on until the next one. After a jump into the middle that lands too late all is read from the beginning,
+    as :func:`avground.media.decode` does; AVI, which has no timestamps to jump by, is always read so.
+    """
     import av
 
-    origin = (source.start_time or 0) / av.time_base
-    for frame in frames:
-        if frame.pts is not None:
-            yield frame, float(frame.pts * frame.time_base) - origin
+    with _reading(path) as source:
+        origin = (source.start_time or 0) / av.time_base
+        stream = moving_pictures(source)[0] if kind == "video" else source.streams.audio[0]
+        rate = stream.average_rate or stream.guessed_rate if kind == "video" else None
+        usual = float(1 / rate) if rate else 0.04
+        aspect = float(stream.sample_aspect_ratio or 1) if kind == "video" else 1.0
+        jumped = jump and start > 0 and source.format.name != "avi"
+        if jumped:
+            source.seek(int((max(start - 1, 0) + origin) * av.time_base))
+        before: _Shown | None = None
+        late = jumped
+        for frame in source.decode(stream):
+            if frame.pts is None:
+                continue
+            time = float(frame.pts * frame.time_base) - origin
+            if kind == "audio":
+                long = frame.samples / frame.sample_rate
+            else:
+                long = float(frame.duration * frame.time_base) if frame.duration else usual
+            if time <= start + _ROUNDING:
+                before, late = _Shown(frame, time, time + long, aspect), False
+                continue
+            if late:
+                break
+            if before is not None:
+                yield before._replace(until=max(before.until, time)) if kind == "video" else before
+                before = None
+            yield _Shown(frame, time, time + long, aspect)
+        if before is not None and before.until > start:
+            yield before
+    if late:
+        yield from _frames(path, kind, start, jump=False)
 
 
-def _copy_pictures(
-    path: str | os.PathLike[str], source: Any, copy: Any, start: float, stop: float, height: int
-) -> float:
+def _copy_pictures(path: str | os.PathLike[str], copy: Any, start: float, stop: float, height: int) -> float:
     """Encode the pictures between two seconds again; returns where they end."""
     import av
 
-    stream = moving_pictures(source)[0]
-    rate = stream.average_rate or stream.guessed_rate
-    usual = float(1 / rate) if rate else 0.04
-    _jump(source, start)
     video, last, end = None, -1, start
-    for frame, time in _timed(source, source.decode(stream)):
-        if time >= stop:
+    for shown in _frames(path, "video", start):
+        if shown.time >= stop:
+            end = stop if video is not None else end
             break
-        ticks = max(round((time - start) * _TICKS), 0)
-        until = time + (float(frame.duration * frame.time_base) if frame.duration else usual)
-        if until <= start or ticks <= last:
+        ticks = max(round((shown.time - start) * _TICKS), 0)
+        if ticks <= last:
             continue
-        image = _image(frame, height, even=True)
+        image = _image(shown, height, even=True)
         if video is None:
             video = copy.add_stream("libx264", options={"preset": "veryfast", "crf": "26", "g": _PICTURES_PER_KEY})
             video.width, video.height = image.size
@@ -148,53 +203,54 @@ def _copy_pictures(
         picture = av.VideoFrame.from_ndarray(np.asarray(image.resize((video.width, video.height))), format="rgb24")
         picture.pts, picture.time_base = ticks, Fraction(1, _TICKS)
         copy.mux(video.encode(picture))
-        last, end = ticks, min(until, stop)
+        last, end = ticks, min(shown.until, stop)
     if video is None:
         raise DataError(f"{path}: expected pictures from second {start:g} to {stop:g}, got none")
     copy.mux(video.encode(None))
     return end
 
 
-def _copy_sound(source: Any, copy: Any, sound: Any, start: float, stop: float) -> None:
-    """Encode the sound between two seconds again."""
+def _copy_sound(path: str | os.PathLike[str], copy: Any, sound: Any, start: float, stop: float) -> None:
+    """Encode the sound between two seconds again; its format may change in the middle."""
     import av
 
-    _jump(source, start)
-    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_SOUND_RATE)
-    for frame, time in _timed(source, source.decode(source.streams.audio[0])):
+    resampler: Any = None
+    kind: tuple[Any, ...] = ()
+    for frame, time, *_ in _frames(path, "audio", start):
         if time >= stop:
             break
-        if time >= start:
-            frame.pts, frame.time_base = round((time - start) * frame.sample_rate), Fraction(1, frame.sample_rate)
-            for part in resampler.resample(frame):
-                copy.mux(sound.encode(part))
-    for part in resampler.resample(None):
-        copy.mux(sound.encode(part))
+        if time < start:
+            continue
+        if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
+            if resampler is not None:
+                _encode(copy, sound, resampler.resample(None))
+            resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_SOUND_RATE)
+        frame.pts, frame.time_base = round((time - start) * frame.sample_rate), Fraction(1, frame.sample_rate)
+        _encode(copy, sound, resampler.resample(frame))
+    if resampler is not None:
+        _encode(copy, sound, resampler.resample(None))
     copy.mux(sound.encode(None))
 
 
-def _jump(source: Any, start: float) -> None:
-    """Go near a second, as :func:`avground.media.decode` does: AVI has no timestamps to go by."""
-    import av
-
-    if start and source.format.name != "avi":
-        source.seek(int((max(start - 1, 0) + (source.start_time or 0) / av.time_base) * av.time_base))
+def _encode(copy: Any, sound: Any, frames: Any) -> None:
+    for frame in frames:
+        copy.mux(sound.encode(frame))
 
 
-def _image(frame: Any, height: int, *, even: bool = False) -> Any:
+def _image(shown: _Shown, height: int, *, even: bool = False) -> Any:
     """A decoded frame as Pillow's image, upright, with square pixels and at most so many rows."""
     from PIL import Image
 
-    upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-    image = Image.fromarray(np.ascontiguousarray(upright))
-    scale = min(1.0, height / image.height)
+    turns = round(shown.frame.rotation / 90) % 4
+    image = Image.fromarray(shown.frame.to_ndarray(format="rgb24")).rotate(90 * turns, expand=True)
+    wide, tall = (side * (shown.aspect if place == turns % 2 else 1) for place, side in enumerate(image.size))
     step = 2 if even else 1
-    width, rows = (max(step, round(side * scale / step) * step) for side in image.size)
-    size = (width, rows)
+    rows = max(step, int(min(height, tall) / step) * step)
+    size = (max(step, round(wide * rows / tall / step) * step), rows)
     return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
 
 
-def _jpeg(frame: Any, height: int) -> bytes:
+def _jpeg(shown: _Shown, height: int) -> bytes:
     content = BytesIO()
-    _image(frame, height).save(content, "JPEG", quality=80)
+    _image(shown, height).save(content, "JPEG", quality=80)
     return content.getvalue()

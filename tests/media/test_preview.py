@@ -1,10 +1,11 @@
+from fractions import Fraction
 from io import BytesIO
 
 import numpy as np
 import pytest
 
 from avground.errors import ConfigError, DataError
-from avground.media.preview import make_preview, read_stills
+from avground.media.preview import make_preview, read_length, read_stills
 
 from .clips import level, tone, write_video
 
@@ -68,7 +69,7 @@ def test_a_stretch_begins_at_its_second(tmp_path, name):
 
 def test_large_pictures_become_smaller_and_keep_their_aspect(tmp_path):
     path = write_video(tmp_path / "film.mp4", seconds=1, size=(120, 202))
-    for height, size in ((60, (100, 60)), (61, (102, 60)), (500, (202, 120))):
+    for height, size in ((60, (100, 60)), (61, (100, 60)), (63, (104, 62)), (500, (202, 120))):
         with opened(make_preview(path, height=height).content) as container:
             found = container.streams.video[0]
             assert (found.width, found.height) == size
@@ -93,7 +94,61 @@ def test_stills_are_what_is_on_screen_then(tmp_path):
 
 def test_pictures_that_begin_late_are_there_from_the_beginning(tmp_path):
     path = write_video(tmp_path / "film.mkv", seconds=2, fps=8, video_start=1.0)
-    assert len(read_stills(path, (0.0, 0.5, 2.9))) == 3
+    assert shades(read_stills(path, (0.0, 0.5, 2.9))) == pytest.approx([level(0), level(0), level(15)], abs=6)
+
+
+def shades(stills):
+    from PIL import Image
+
+    return [np.asarray(Image.open(BytesIO(still))).mean() for still in stills]
+
+
+def test_a_picture_is_on_until_the_next_one(tmp_path):
+    slides = write_video(tmp_path / "slides.mkv", seconds=15, times=(0.0, 5.0, 10.0))
+    preview = make_preview(slides, start=2, seconds=6)
+    found = pictures(preview.content)
+    assert [time for time, _ in found] == pytest.approx([0, 3], abs=2e-3)
+    assert [shade for _, shade in found] == pytest.approx([level(0), level(1)], abs=6)
+    assert preview.seconds == 6
+    assert shades(read_stills(slides, (2.0, 7.0, 12.0))) == pytest.approx([level(0), level(1), level(2)], abs=6)
+
+
+def test_a_jump_that_lands_too_late_is_made_up_for(tmp_path):
+    path = write_video(tmp_path / "film.ts", seconds=20, fps=8, video_codec="libx264")
+    found = pictures(make_preview(path, start=12, seconds=2).content)
+    assert (found[0][0], found[-1][0]) == pytest.approx((0, 15 / 8), abs=0.13)
+    # The sound begins a moment earlier, and so does the file: the picture before is still on.
+    assert [shade for _, shade in found[:3]] == pytest.approx([level(95), level(96), level(97)], abs=6)
+    assert shades(read_stills(path, (12.5,))) == pytest.approx([level(99)], abs=6)
+
+
+def test_sound_may_change_its_format_in_the_middle(tmp_path):
+    parts = [
+        write_video(tmp_path / f"{rate}.ts", seconds=2, rate=rate, layout=layout, video_codec="libx264")
+        for rate, layout in ((44_100, "stereo"), (48_000, "mono"))
+    ]
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert abs(samples(make_preview(path, seconds=2).content)).max() > 0.3
+
+
+def test_pixels_that_are_not_square_become_square(tmp_path):
+    import av
+
+    path = tmp_path / "wide.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        for _ in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    with opened(make_preview(path).content) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (128, 64)
+
+
+def test_the_length_is_what_the_file_says(tmp_path):
+    assert read_length(write_video(tmp_path / "film.mp4", seconds=3)) == pytest.approx(3, abs=0.1)
 
 
 def test_what_cannot_be_copied_is_told(tmp_path):

@@ -14,7 +14,8 @@ def explain_page(
     """Make a page on which a video plays with the heat of each model over it.
 
     The page holds all it shows, asks the network for nothing, and consists of ASCII characters only. Several questions
-    can be chosen from; the models of a question stand side by side and share the playhead.
+    can be chosen from; the models of a question stand side by side and share the playhead. Chrome 123, Firefox 121,
+    Safari 17.5 and later ones show it.
 
     Args:
         footage: The video, or its frames, or only its length.

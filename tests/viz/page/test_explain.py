@@ -399,6 +399,10 @@ def test_the_address_names_the_question(show):
     assert page.url.endswith("#question=3")
     assert page.locator("input[value=stretched]").is_checked()
     assert page.locator(".view").count() == 1
+    page.keyboard.press("Escape")
+    page.locator("h2").click()
+    page.keyboard.press("s")  # Heard by the view that is shown, and by no other.
+    assert page.locator("input[value=true]").is_checked()
     page.go_back()
     page.get_by_text("three \u2717 wrong").first.wait_for()
     assert page.get_by_label("Question").input_value() == "1"
@@ -414,13 +418,14 @@ def test_an_address_of_no_question_shows_the_first(show):
 
 
 def test_nothing_is_read_out_while_it_plays(still):
+    still.keyboard.press("Home")
+    still.keyboard.press(" ")
+    still.get_by_role("button", name="Pause", exact=True).wait_for()
     still.evaluate("""() => {
         window.said = [];
         const status = document.querySelector("[role=status]");
         new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true });
     }""")
-    still.keyboard.press("Home")
-    still.keyboard.press(" ")
     until(still, lambda: now(still) > 1.2)
     assert still.evaluate("window.said") == []
     still.keyboard.press(" ")

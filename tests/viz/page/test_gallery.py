@@ -180,6 +180,15 @@ def test_tab_walks_through_cards_that_did_not_exist_yet(gallery):
     assert page.locator(".card:focus").is_visible()
 
 
+def test_the_card_with_the_focus_stays_when_others_go(gallery):
+    page = gallery(height=500)
+    page.locator(".card").nth(1).focus()
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    until(page, lambda: addresses(page)[-1] == COUNT)
+    assert addresses(page)[0] == 2
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#open=2"
+
+
 def test_columns_follow_the_width(gallery):
     page = gallery(width=1280)
     places = "cards => new Set(cards.map(card => card.getBoundingClientRect().left)).size"

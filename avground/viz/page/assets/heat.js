@@ -58,7 +58,7 @@ function drawLegend() {
     const flat = (w) => `${(s * w).toPrecision(3)} x flat`;
     const low = map.reduce((a, b) => Math.min(a, b));
     const ticks = scale === "true"
-      ? [...MARKS.filter((x) => x <= s / 3).map((x) => [Math.log(x) / Math.log(s), x]), [1, `${s} = all`]]
+      ? [...MARKS.filter((x) => x <= Math.max(1, s / 3)).map((x) => [Math.log(x) / Math.log(s), x]), [1, `${s} = all`]]
       : [[0, `${weight(low)} = ${flat(low)}`], [1, `${weight(largest(map))} = ${flat(largest(map))}`]];
     write(name, scale === "true"
       ? "True scale, in multiples of a flat map: the same for all maps and models"

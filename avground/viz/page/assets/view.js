@@ -85,9 +85,9 @@ class View {
   close() {
     this.closed = true;
     document.removeEventListener("keydown", this.onKey);
-    clearTimeout(this.later);
     const { media } = this.clock;
     this.clock.pause();
+    clearTimeout(this.later);
     if (media) {
       media.removeAttribute("src"); // Browsers hold a few players only, and wait long to let go of one.
       media.load();

@@ -190,7 +190,8 @@ class Watched:
     ) -> None:
         self.answerer, self.audio, self.visual = answerer, audio, visual
         self.clip, self.start, self.notes = clip, start, clip.notes
-        self._seconds = start + sample_rows(len(clip.frames), answerer.seconds, answerer.segments)
+        longer = max(len(clip.frames), len(clip.sound) // RATE)
+        self._seconds = start + sample_rows(longer, answerer.seconds, answerer.segments)
 
     def ask(self, question: str) -> Answer:
         """Answer a question.

@@ -1,23 +1,23 @@
 """The questions of a data set, answered from its features, as pages show them."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from avground.answer.answerer import choose_device
 from avground.answer.explain import attention_of, envelope
 from avground.answer.result import Answer, make_answer
-from avground.data import Features, Record
+from avground.data import Record
 from avground.data.pocket import Truth
-from avground.errors import ConfigError, DataError, check_choice
+from avground.data.segments import sample_rows
+from avground.errors import ConfigError, DataError, check_choice, check_whole
 from avground.hub import PretrainedModel
 from avground.media.decode import decode
-from avground.media.preview import make_preview, read_stills
+from avground.media.preview import LEAST_HEIGHT, make_preview, read_length, read_stills
 from avground.training import Run, Splits, load_splits
 from avground.viz import Example, Footage, Outline
 
@@ -69,8 +69,10 @@ class AnsweredData:
                 raise ConfigError(f"{name}: expected {first.run.segments} segments, as the others have, got {segments}")
             if different := self.splits.features.differences(model.features):
                 raise ConfigError(f"{name}: expected the features that it was trained on, got others: {different}")
-        made = [kind.manifest for kind in self.splits.features.kinds.values() if kind.manifest is not None]
-        self.seconds: int = made[0].seconds if made else 60  # Published features are of videos of 60 seconds.
+        seen = self.splits.features.kinds["visual"]
+        # Published features, which have no manifest, are of videos of 60 seconds, whatever their number of rows.
+        self._rate: float = seen.layout / 60 if seen.manifest is None else seen.manifest.rate
+        self.seconds: float = seen.layout / self._rate
         self.videos = self.splits.folder / "videos" if videos is None else videos
         if videos is not None and not videos.is_dir():
             raise DataError(f"{videos}: expected a folder of videos, got none")
@@ -85,27 +87,36 @@ class AnsweredData:
         Raises:
             DataError: if a video has no features, or a model does not know a word: names the question.
         """
+        check_whole("top", top)
         features = self.splits.features
         features.check(
             [record.video_id for record in records],
             audio_ids=[record.audio_id or record.video_id for record in records],
         )
-        by_model = {name: self._answers(model, features, records) for name, model in self.models.items()}
-        return [
-            Example(
-                video=record.video_id,
-                words=record.words,
-                attention=tuple(attention_of(next(given), name, top=top) for name, given in by_model.items()),
-                question=f"{' '.join(record.words)}?",
-                answer=record.answer or None,
-                type=record.type if record.answer else None,
-                outlines=outlines_of(record, self.splits.truth),
+        by_model = {name: self._answers(model, records) for name, model in self.models.items()}
+        examples = []
+        for record in records:
+            answers = {name: next(given) for name, given in by_model.items()}
+            try:
+                attention = tuple(attention_of(answer, name, top=top) for name, answer in answers.items())
+            except DataError as error:  # Weights that are not finite, for one.
+                raise DataError(f"{record.where}: {', '.join(answers)}: {error}") from error
+            examples.append(
+                Example(
+                    video=record.video_id,
+                    words=record.words,
+                    attention=attention,
+                    question=f"{' '.join(record.words)}?",
+                    answer=record.answer or None,
+                    type=record.type if record.answer else None,
+                    outlines=outlines_of(record, self.splits.truth),
+                    notes=self._notes(record),
+                )
             )
-            for record in records
-        ]
+        return examples
 
     def footage(self, video_id: str, *, show: Show = "video", height: int = 360) -> Footage:
-        """What there is to see of a video: without its file, nothing.
+        """What there is to see of a video: without its file, or with one that cannot be read, nothing but a note.
 
         Args:
             video_id: The video.
@@ -113,15 +124,24 @@ class AnsweredData:
             height: Rows of the copy, at most.
         """
         check_choice("show", show, get_args(Show))
-        path, starts = self.video_file(video_id), self.starts
+        check_whole("height", height, LEAST_HEIGHT)
+        path = self.video_file(video_id)
         if path is None or show == "nothing":
-            return Footage(float(self.seconds))
-        stills = read_stills(path, [second + 0.5 for second in starts])
-        if show == "stills":
-            return Footage(float(self.seconds), frames=stills, frame_starts=starts)
-        clip = decode(path, seconds=self.seconds)
-        preview = make_preview(path, seconds=self.seconds, height=height)
+            return Footage(self.seconds)
+        try:
+            starts = tuple(dict.fromkeys(self._starts(video_id)))
+            stills = read_stills(path, [second + 0.5 for second in starts])
+            if show == "stills":
+                whole = len(starts) == self.splits.features.segments
+                return Footage(self.seconds if whole else starts[-1] + 1, frames=stills, frame_starts=starts)
+            preview = make_preview(path, seconds=math.ceil(self.seconds), height=height)
+        except DataError as error:
+            return Footage(self.seconds, notes=(f"The video is not shown. {error}",))
         seconds = max(preview.seconds, starts[-1] + 1)
+        try:
+            clip = decode(path, seconds=math.ceil(self.seconds))
+        except DataError as error:  # It has no sound, for one.
+            return Footage(seconds, preview.content, stills, starts, notes=(str(error),))
         return Footage(seconds, preview.content, stills, starts, envelope(clip.sound, seconds), clip.notes)
 
     def video_file(self, video_id: str) -> Path | None:
@@ -129,20 +149,33 @@ class AnsweredData:
         named = (self.videos / f"{video_id}.{suffix}" for suffix in _VIDEOS)
         return next((path for path in named if path.is_file()), None)
 
-    @property
-    def starts(self) -> tuple[float, ...]:
-        """The second of a video that each segment stands for, or begins at."""
-        t = self.splits.features.segments
-        return tuple(self.seconds * place / t for place in range(t))
+    def _starts(self, video_id: str) -> list[float]:
+        """The second of a video that each segment stands for; those behind its end stand for its last one."""
+        t, layout = self.splits.features.segments, self.splits.features.kinds["visual"].layout
+        path, rows = self.video_file(video_id), layout
+        length = None if path is None else read_length(path)
+        if length is not None:
+            rows = min(layout, max(1, int(length * self._rate + 0.5)))
+        return [float(row / self._rate) for row in sample_rows(rows, layout, t)]
 
-    def _answers(self, model: PretrainedModel, features: Features, records: Sequence[Record]) -> Iterator[Answer]:
+    def _notes(self, record: Record) -> tuple[str, ...]:
+        """What is not as the page looks: other sound, and words that a model left out."""
+        notes = [] if record.matched else [f"The models heard the sound of {record.audio_id} instead."]
+        for name, model in self.models.items():
+            left_out = [word for word in record.words if word not in model.vocabulary.words]
+            if left_out:
+                notes.append(f"{name} did not read: {', '.join(left_out)}.")
+        return tuple(notes)
+
+    def _answers(self, model: PretrainedModel, records: Sequence[Record]) -> Iterator[Answer]:
         """Answers in the order of the records, a batch at a time."""
-        known, length = model.vocabulary, self.splits.question_length
-        length = max(length, *(len(record.words) for record in records))
+        known, features = model.vocabulary, self.splits.features
+        length = max(self.splits.question_length, *(len(record.words) for record in records))
+        seconds = {video_id: self._seconds(video_id) for video_id in {record.video_id for record in records}}
         for first in range(0, len(records), _BATCH):
             batch = records[first : first + _BATCH]
             numbers = [
-                known.encode(record.words, length, where=record.where, unknown=self.splits.unknown_words)
+                known.encode(record.words, length, where=record.where, unknown=model.run.unknown_words)
                 for record in batch
             ]
             audio = features.audio([record.audio_id or record.video_id for record in batch])
@@ -156,16 +189,17 @@ class AnsweredData:
                     known,
                     question=" ".join(record.words),
                     words=record.words,
-                    seconds=self._seconds(audio[place], visual[place]),
+                    seconds=seconds[record.video_id],
                     template=record.template,
                 )
 
-    def _seconds(self, audio: Float[Tensor, "t c"], visual: Float[Tensor, "t c h w"]) -> list[float]:
-        """The second of each segment. A short video was continued by its last row, to which the rest then belong."""
-        last = len(audio) - 1
-        while last and torch.equal(audio[last], audio[last - 1]) and torch.equal(visual[last], visual[last - 1]):
-            last -= 1
-        return [self.starts[min(place, last)] for place in range(len(audio))]
+    def _seconds(self, video_id: str) -> list[float]:
+        """The second that each segment stands for, where a video that cannot be read is taken to be long enough."""
+        try:
+            return self._starts(video_id)
+        except DataError:
+            t = self.splits.features.segments
+            return [self.seconds * place / t for place in range(t)]
 
 
 def outlines_of(record: Record, truth: Truth | None) -> tuple[Outline, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from avground.answer.answerer import Answerer, Watched
 from avground.answer.result import Answer
 from avground.errors import DataError, check_whole
-from avground.media.preview import make_preview, read_stills
+from avground.media.preview import LEAST_HEIGHT, make_preview, read_stills
 from avground.viz import Attention, Example, Footage
 
 BARS = 480
@@ -48,6 +48,7 @@ def explain_video(
         ConfigError: if ``start``, ``top`` or ``height`` cannot be used.
     """
     check_whole("top", top)
+    check_whole("height", height, LEAST_HEIGHT)
     for name, given in (("questions", questions), ("answerers", answerers)):
         if not given:
             raise DataError(f"{name}: expected at least one, got none")

@@ -12,6 +12,7 @@ the video itself from the folder of videos if there is one, and without a questi
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from avground.cli.answer import add_extractors, make_answerer
 from avground.data import Record
 from avground.data.annotations import question_words
 from avground.data.files import atomic_file
-from avground.errors import ConfigError, DataError
+from avground.errors import ConfigError, DataError, check_whole
 from avground.hub import PretrainedModel
+from avground.media.preview import LEAST_HEIGHT
 from avground.training import DEVICES
 from avground.viz import Example, Footage, explain_page
 
@@ -88,6 +90,7 @@ def open_data(options: argparse.Namespace) -> AnsweredData:
 def run(options: argparse.Namespace) -> int:
     """Look, ask, and write the page."""
     check_output(options)
+    check_whole("--height", options.height, LEAST_HEIGHT)
     if options.data is None:
         footage, examples = _explain_file(options)
     else:
@@ -103,7 +106,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_output(options: argparse.Namespace) -> None:
-    """Tell before any work that the page cannot be written."""
+    """Tell before any work that the page cannot be written, or what it is to show makes no sense."""
+    check_whole("--top", options.top)
+    folder = next(parent for parent in options.output.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"--output: expected a folder that can be written to, got {folder}")
     if options.output.is_dir():
         raise ConfigError(f"--output: expected a file, got the folder {options.output}")
     if options.output.exists() and not options.overwrite:
@@ -142,18 +149,23 @@ def _explain_file(options: argparse.Namespace) -> tuple[Footage, list[Example]]:
 def _explain_data(options: argparse.Namespace) -> tuple[Footage, list[Example]]:
     if options.start:
         raise ConfigError(f"--start: expected 0 together with --data, whose features begin there, got {options.start}")
+    for name in ("audio", "visual", "weights", "audio_weights", "visual_weights"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected none together with --data, which has features")
     data = open_data(options)
     records = [record for split in data.splits.records.values() for record in split if record.video_id == options.video]
     if options.questions:
-        records = [_find(records, question, options.video) for question in options.questions]
+        records = [one for question in options.questions for one in _find(records, question, options.video)]
     if not records:
         raise DataError(f"VIDEO: expected one that {options.data} asks about, got {options.video!r}")
     examples = data.examples(records, top=options.top)
     return data.footage(options.video, height=options.height), examples
 
 
-def _find(records: Sequence[Record], question: str, video_id: str) -> Record:
-    """The data set's own question, or a new one of the same words."""
+def _find(records: Sequence[Record], question: str, video_id: str) -> list[Record]:
+    """The data set's own questions of these words, or a new one."""
     words = tuple(question_words(question))
-    new = Record(video_id, None, ("", ""), "", words, "")
-    return next((record for record in records if record.words == words), new)
+    if not words:
+        raise DataError(f"question {question!r}: expected a question, got no word")
+    own = [record for record in records if record.words == words]
+    return own or [Record(video_id, None, ("", ""), "", words, "")]

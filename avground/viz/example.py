@@ -142,6 +142,7 @@ class Example:
         answer: The right answer, if it is known.
         type: Modality and kind of the question, such as ``("Audio-Visual", "Counting")``.
         outlines: What is known to be where.
+        notes: What readers should know about the question, such as that another video's sound was heard.
 
     Raises:
         DataError: if a model weighs another number of words.
@@ -154,6 +155,7 @@ class Example:
     answer: str | None = None
     type: tuple[str, str] | None = None
     outlines: tuple[Outline, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.words:

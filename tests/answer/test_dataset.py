@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 
 import numpy as np
@@ -54,17 +55,7 @@ def test_weights_are_those_of_the_model_for_that_question(data, model):
 def test_segments_stand_where_they_lie_in_the_video(data):
     # A minute of sound and five pictures.
     assert data.seconds == 60
-    assert data.starts == (0, 12, 24, 36, 48)
     assert data.examples(data.splits.records["test"][:1])[0].attention[0].starts.tolist() == [0, 12, 24, 36, 48]
-
-
-def test_rows_that_repeat_the_last_one_belong_to_it(data):
-    audio, visual = torch.rand(5, 3), torch.rand(5, 2, 2, 2)
-    assert data._seconds(audio, visual) == [0, 12, 24, 36, 48]
-    audio[3:], visual[3:] = audio[2], visual[2]
-    assert data._seconds(audio, visual) == [0, 12, 24, 24, 24]
-    visual[4] += 1
-    assert data._seconds(audio, visual) == [0, 12, 24, 36, 48]
 
 
 def test_the_truth_is_drawn_around(data):
@@ -111,6 +102,82 @@ def test_videos_beside_the_features_are_shown(model, tmp_path):
     assert stills.frames == whole.frames
     assert data.footage(record.video_id, show="nothing").frames == ()
     assert data.footage("another").frames == ()
+
+
+def test_segments_behind_the_end_of_a_short_video_belong_to_its_last_row(model, tmp_path):
+    record = pocket_record(model)
+    write_video(tmp_path / f"{record.video_id}.mp4", seconds=30, fps=2)
+    data = AnsweredData({"ours": model}, videos=tmp_path, device="cpu")
+    # A row is 12 s: half of the third is there, and counts.
+    shown = data.examples([record])[0].attention[0]
+    assert shown.starts.tolist() == [0, 12, 24]
+    assert shown.uniform.tolist() == [0.2, 0.2, pytest.approx(0.6)]
+    assert data.footage(record.video_id).frame_starts == (0, 12, 24)
+    assert data.footage(record.video_id, show="stills").seconds == 25
+
+
+def test_a_video_that_cannot_be_read_is_a_note(model, tmp_path):
+    record = pocket_record(model)
+    (tmp_path / f"{record.video_id}.mp4").write_bytes(b"no film")
+    data = AnsweredData({"ours": model}, videos=tmp_path, device="cpu")
+    for show in ("video", "stills"):
+        footage = data.footage(record.video_id, show=show)
+        assert (footage.video, footage.frames) == (None, ())
+        assert "The video is not shown." in footage.notes[0]
+        assert "FFmpeg cannot open" in footage.notes[0]
+    assert data.examples([record])[0].attention[0].starts.tolist() == [0, 12, 24, 36, 48]
+
+
+def test_a_video_without_sound_is_shown_without(model, tmp_path):
+    record = pocket_record(model)
+    write_video(tmp_path / f"{record.video_id}.mp4", seconds=60, fps=1, audio=False)
+    footage = AnsweredData({"ours": model}, videos=tmp_path, device="cpu").footage(record.video_id)
+    assert footage.video is not None
+    assert footage.waveform is None
+    assert "without a track of sound" in footage.notes[0]
+
+
+def test_what_is_not_as_it_looks_is_noted(data, model):
+    record, other = data.splits.records["test"][0], data.splits.records["test"][-1]
+    assert data.examples([record])[0].notes == ()
+    heard = dataclasses.replace(record, audio_id=other.video_id)
+    (shown,) = data.examples([heard])
+    assert shown.notes == (f"The models heard the sound of {other.video_id} instead.",)
+    with torch.no_grad():
+        out = model.model(
+            data.splits.features.audio([other.video_id]),
+            data.splits.features.visual([record.video_id]),
+            torch.tensor([model.vocabulary.encode(record.words, data.splits.question_length)]),
+        )
+    np.testing.assert_allclose(shown.attention[0].cell_weights, out.cell_weights[0], atol=1e-6)
+
+
+def test_words_that_were_left_out_are_noted(model):
+    run = dataclasses.replace(model.run, unknown_words="skip")
+    rest = {name: getattr(model, name) for name in ("vocabulary", "templates", "features", "files", "versions")}
+    data = AnsweredData({"ours": PretrainedModel(model.model, run=run, **rest)}, device="cpu")
+    record = data.splits.records["test"][0]
+    (shown,) = data.examples([dataclasses.replace(record, words=("zither", *record.words))])
+    assert shown.notes == ("ours did not read: zither.",)
+    assert shown.attention[0].word_weights[0] == 0
+
+
+def test_weights_that_are_not_finite_name_the_question(model):
+    data = AnsweredData({"ours": model}, device="cpu")
+    record = data.splits.records["test"][0]
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        for weights in broken.model.answer.parameters():
+            weights.fill_(float("nan"))
+    data = AnsweredData({"ours": broken}, device="cpu")
+    with pytest.raises(DataError, match=r"avqa-test.json, .*: ours: answers: expected probabilities .*, got nan"):
+        data.examples([record])
+
+
+@pytest.mark.parametrize("top", [0, -1, 2.5])
+def test_top_is_a_whole_number(data, top):
+    with pytest.raises(ConfigError, match="top: expected a whole number of at least 1"):
+        data.examples(data.splits.records["test"][:1], top=top)
 
 
 def pocket_record(model):

@@ -71,6 +71,14 @@ def test_time_begins_where_the_look_begins(models, film):
         assert shown.uniform.tolist() == [0.25, 0.75]
 
 
+def test_sound_that_goes_on_after_the_pictures_has_its_own_seconds(models, tmp_path):
+    path = write_video(tmp_path / "film.mkv", seconds=2, audio_seconds=4)
+    footage, examples = explain_video(path, TEMPLATES[:1], models)
+    assert examples[0].attention[0].starts.tolist() == [0, 1, 2, 3]
+    assert footage.seconds == 4
+    assert "pictures end after 2.0 s" in footage.notes[-1]
+
+
 def test_the_waveform_is_the_loudness_where_it_is_loud(models, tmp_path):
     path = write_video(tmp_path / "film.mkv", seconds=4, sound=lambda time: 0.5 * (time >= 2) * np.sin(2765 * time))
     footage, _ = explain_video(path, TEMPLATES[:1], models)
@@ -103,3 +111,5 @@ def test_bad_arguments_are_told(models, film):
         explain_video(film, TEMPLATES[:1], {})
     with pytest.raises(ConfigError, match="top: expected a whole number of at least 1, got 0"):
         explain_video(film, TEMPLATES[:1], models, top=0)
+    with pytest.raises(ConfigError, match="height: expected a whole number of at least 16, got 3"):
+        explain_video(film, TEMPLATES[:1], models, height=3)

@@ -62,8 +62,12 @@ def test_a_video_of_a_data_set_is_asked_all_its_questions(run, trained, tmp_path
     assert status == 0
     assert "right: " not in told.out
 
+    status, told = run("explain", video_id, " ? ", *options, "--overwrite")
+    assert (status, told.err) == (1, "error: question ' ? ': expected a question, got no word\n")
 
-def test_what_cannot_be_is_told_before_any_work(run, save, film, trained, tmp_path):
+
+def test_what_cannot_be_is_told_before_any_work(run, save, film, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("avground.hub.PretrainedModel.load", lambda *_, **__: pytest.fail("a model was loaded"))
     path = save()
     there = tmp_path / "there.html"
     there.write_text("mine")
@@ -75,6 +79,18 @@ def test_what_cannot_be_is_told_before_any_work(run, save, film, trained, tmp_pa
         ("explain", film, *rest, "p.html"): "QUESTION: expected at least one, got none",
         ("explain", film, "Is it?", *rest, "p.html", "--features", "x"): "--features: expected it together with --data",
         ("explain", "x", *rest, "p.html", "--data", "d", "--start", "1"): "--start: expected 0 together with --data",
+        ("explain", "x", *rest, "p.html", "--data", "d", "--audio", "logmel"): "--audio: expected none together with",
+        (
+            "explain",
+            film,
+            "Is it?",
+            *rest,
+            "p.html",
+            "--height",
+            "3",
+        ): "--height: expected a whole number of at least 16",
+        ("explain", film, "Is it?", *rest, "p.html", "--top", "0"): "--top: expected a whole number of at least 1",
+        ("explain", film, "Is it?", *rest, there / "p.html"): "--output: expected a folder that can be written to",
         (
             "gallery",
             "--checkpoint",

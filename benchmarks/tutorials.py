@@ -2,7 +2,7 @@
 
     python benchmarks/tutorials.py [--skip-install]
 
-Installs a copy of the repository into a fresh environment as docs/start.md says, and runs all blocks of each page, once.
+Installs a copy of the repository into a fresh environment as docs/start.md says, and runs all blocks of each page once.
 Writes benchmarks/results/tutorials.json and the table in docs/start.md. Run it on an idle machine.
 """
 
@@ -69,8 +69,8 @@ def table(result: dict[str, Any]) -> str:
         if name != "start"
     ]
     cores = result["machine"]["cores"]
-    note = f"Once each, on {cores} cores ([tutorials.json](../benchmarks/results/tutorials.json)); pip depends on the network."
-    return "\n".join([*lines, "", note])
+    source = "[tutorials.json](../benchmarks/results/tutorials.json)"
+    return "\n".join([*lines, "", f"Once each, on {cores} cores ({source}); pip depends on the network."])
 
 
 if __name__ == "__main__":

@@ -60,12 +60,9 @@ def matching(result: dict[str, Any]) -> str:
         found = result["matching"][key]
         low, high = (100 * edge for edge in found["interval"])
         told.append(f"{what} {100 * found['mean']:+.1f} points (95 %: {low:+.1f} to {high:+.1f}, p {found['p']:.2f})")
+    rule = "1,500 test questions, mean ± standard deviation."
     return "\n".join(
-        [
-            *lines,
-            "",
-            f"1,500 test questions, mean ± standard deviation. With the loss and stage I against without, seed by seed: {'; '.join(told)}.",
-        ]
+        [*lines, "", f"{rule} With the loss and stage I against without, seed by seed: {'; '.join(told)}."]
     )
 
 

@@ -56,21 +56,25 @@ def escape_json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def pack_weights(weights: NDArray[np.float64]) -> tuple[str, float]:
-    r"""Weights as whole numbers of 16 bits.
+def pack_weights(maps: NDArray[np.float64]) -> tuple[str, list[float], list[float]]:
+    r"""Maps as whole numbers of 16 bits, each map between its own smallest weight and its largest.
 
-    .. math:: u = \mathrm{round}(65535 \, w / m), \qquad w' = u m / 65535, \qquad m = \max_i w_i
+    .. math:: u = \mathrm{round}\left(65535 \, \frac{w - a}{b - a}\right), \qquad w' = a + \frac{u \, (b - a)}{65535},
+        \qquad a = \min_i w_i, \quad b = \max_i w_i
 
-    So :math:`|w' - w| \le m / 131070`; 0 and m stay what they are.
+    So :math:`|w' - w| \le (b - a) / 131070`; a and b stay what they are, and a map that is nearly flat keeps its
+    structure.
 
     Args:
-        weights: Non-negative numbers, at least one above 0.
+        maps: (t, s) Non-negative numbers.
 
     Returns:
-        The numbers u, little-endian, in base64, and m.
+        The numbers u, little-endian, in base64; a and b of each map.
     """
-    largest = float(weights.max())
-    return _base64(np.rint(weights / largest * _LEVELS).astype("<u2").tobytes()), largest
+    low, high = maps.min(1), maps.max(1)
+    width = np.where(high > low, high - low, 1)
+    levels = np.rint((maps - low[:, None]) / width[:, None] * _LEVELS).astype("<u2")
+    return _base64(levels.tobytes()), low.tolist(), high.tolist()
 
 
 def _check_starts(example: Example, seconds: float) -> None:
@@ -113,14 +117,15 @@ def _example(example: Example, place: int, weights: list[str]) -> dict[str, Any]
             {"name": one.name, "cells": one.cells, "rows": one.rows, "columns": one.columns, "target": one.target}
             for one in example.outlines
         ],
+        "notes": list(example.notes),
         "attention": [_attention(one, weights) for one in example.attention],
     }
 
 
 def _attention(attention: Attention, weights: list[str]) -> dict[str, Any]:
-    packed, largest = pack_weights(attention.cell_weights)
+    t, rows, columns = attention.cell_weights.shape
+    packed, low, high = pack_weights(attention.cell_weights.reshape(t, -1))
     weights.append(packed)
-    _, rows, columns = attention.cell_weights.shape
     return {
         "model": attention.model,
         "answers": [(answer, *_short([share])) for answer, share in attention.answers],
@@ -130,7 +135,8 @@ def _attention(attention: Attention, weights: list[str]) -> dict[str, Any]:
         "uniform": _short(attention.uniform),
         "words": None if attention.word_weights is None else _short(attention.word_weights),
         "line": len(weights) - 1,
-        "largest": largest,
+        "low": _digits(low, 12),
+        "high": _digits(high, 12),
         "rows": rows,
         "columns": columns,
         "spreads": [_short(spread(one)) for one in attention.cell_weights],
@@ -139,7 +145,11 @@ def _attention(attention: Attention, weights: list[str]) -> dict[str, Any]:
 
 def _short(values: Iterable[float]) -> list[float]:
     """Six digits, which is more than can be seen."""
-    return [float(f"{value:.6g}") for value in values]
+    return _digits(values, 6)
+
+
+def _digits(values: Iterable[float], digits: int) -> list[float]:
+    return [float(f"{value:.{digits}g}") for value in values]
 
 
 def _base64(data: bytes) -> str:

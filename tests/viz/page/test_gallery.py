@@ -211,8 +211,11 @@ def test_a_card_opens_and_closes_again(gallery):
     assert page.locator("dialog .view").count() == 0
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#open=3"
     page.locator(".card").nth(1).click()
+    page.keyboard.press("n")
+    page.keyboard.press("n")
     page.get_by_role("button", name="Close").click()
     until(page, lambda: page.locator("dialog[open]").count() == 0)
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#open=4"
 
 
 def test_next_and_previous_are_those_of_the_chosen(gallery):

@@ -16,21 +16,31 @@ from avground.viz.page.payload import escape_json, pack_weights, payload
 from .material import HOSTILE, STARTS, attention, example, jpeg, pair, split
 
 
-def unpack(packed, largest):
-    return np.frombuffer(b64decode(packed), "<u2") * largest / 65535
+def unpack(packed, low, high):
+    """As the page does; (t, s)."""
+    low, high = (np.array(edge)[:, None] for edge in (low, high))
+    return low + np.frombuffer(b64decode(packed), "<u2").reshape(len(low), -1) * (high - low) / 65535
 
 
 weights = arrays.arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 7)), elements=st.floats(0, 1))
 
 
-@given(weights.filter(lambda found: found.max() > 1e-300))
+@given(weights)
 def test_weights_come_back_within_the_stated_error(found):
-    packed, largest = pack_weights(found)
-    assert largest == found.max()
-    back = unpack(packed, largest).reshape(found.shape)
-    assert (abs(back - found) <= largest / 131070 * (1 + 1e-9)).all()
+    packed, low, high = pack_weights(found)
+    assert (low, high) == (found.min(1).tolist(), found.max(1).tolist())
+    back = unpack(packed, low, high)
+    width = (found.max(1) - found.min(1))[:, None]
+    assert (abs(back - found) <= width / 131070 * (1 + 1e-9) + 1e-16).all()
     assert (back[found == 0] == 0).all()
-    assert (back[found == largest] == largest).all()
+
+
+def test_a_map_that_is_nearly_flat_beside_a_sharp_one_keeps_its_structure():
+    nearly = 1 / 196 * (1 + 1e-4 * np.linspace(-1, 1, 196))
+    packed, low, high = pack_weights(np.stack([np.eye(196)[0], nearly]))
+    back = unpack(packed, low, high)[1]
+    stretched = (back - back.min()) / (back.max() - back.min())
+    assert stretched == pytest.approx(np.linspace(0, 1, 196), abs=1e-4)
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
@@ -63,8 +73,8 @@ def test_an_example_is_told_whole():
         maps = given_.cell_weights
         assert (one["rows"], one["columns"]) == maps.shape[1:]
         assert one["spreads"] == [pytest.approx(spread(one), rel=1e-5) for one in maps]
-        back = unpack(texts["weights"].split("\n")[one["line"]], one["largest"])
-        assert abs(back - maps.ravel()).max() <= maps.max() / 131070 * (1 + 1e-9)
+        back = unpack(texts["weights"].split("\n")[one["line"]], one["low"], one["high"])
+        assert abs(back.ravel() - maps.ravel()).max() <= maps.max() / 131070 * (1 + 1e-9)
     assert told["attention"][0]["words"] == [0.1, 0.2, 0.6, 0.05]
     assert told["attention"][1]["words"] is None
 

@@ -5,8 +5,10 @@ function bytes(base64) {
   return found;
 }
 
-/** Weights, which are stored as whole numbers of 16 bits in parts of the largest. */
-function decode(base64, most) {
+/** Maps, which are stored as whole numbers of 16 bits, each between its own smallest weight and its largest. */
+function decode(base64, low, high) {
   const view = new DataView(bytes(base64).buffer);
-  return Float64Array.from({ length: view.byteLength / 2 }, (_, i) => (view.getUint16(2 * i, true) * most) / 65535);
+  const cells = view.byteLength / 2 / low.length;
+  return low.map((least, t) => Float64Array.from({ length: cells }, (_, s) =>
+    least + (view.getUint16(2 * (t * cells + s), true) * (high[t] - least)) / 65535));
 }

@@ -30,7 +30,7 @@ function drawThumbnail(entry, attention, scale) {
     stage.append(image);
   }
   const heat = make("canvas", { class: "heat" });
-  paintHeat(heat, SCALES[scale](readMaps(attention)[entry.t], attention.largest), attention.rows, attention.columns);
+  paintHeat(heat, SCALES[scale](readMaps(attention)[entry.t]), attention.rows, attention.columns);
   stage.append(heat);
   return make("span", { class: "thumbnail" }, stage);
 }

@@ -7,9 +7,7 @@ let packed;
 /** The maps of one model: for each segment the weights of all cells, row by row. */
 function readMaps(attention) {
   packed ??= block("weights").split("\n");
-  const all = decode(packed[attention.line], attention.largest);
-  const cells = attention.rows * attention.columns;
-  return attention.starts.map((_, t) => all.subarray(t * cells, (t + 1) * cells));
+  return decode(packed[attention.line], attention.low, attention.high);
 }
 
 const readFrame = (line) => `data:image/jpeg;base64,${line}`;

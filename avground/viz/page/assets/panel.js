@@ -34,7 +34,7 @@ class Panel {
     const how = `largest ${peak.toFixed(2)} x flat, contrast ${contrast.toFixed(3)}`;
     write(this.spread, `entropy ${entropy.toFixed(3)}, ${how}`);
     write(this.when, `Second ${second(start)}: pictures ${visual}, sound ${audio}, no preference ${uniform}`);
-    paintHeat(this.stage.heat, SCALES[scale](this.maps[t], attention.largest), attention.rows, attention.columns);
+    paintHeat(this.stage.heat, SCALES[scale](this.maps[t]), attention.rows, attention.columns);
     this.legend.show(scale, this.maps[t]);
   }
 }

@@ -1,15 +1,15 @@
 // The two scales of a map, as avground.viz.true_scale and stretched_scale, and the colours of both.
 
-const STEP = 1.5 / 65535; // Weights are stored in parts of 65535: a map of one step is as good as flat.
+const ROUNDING = 1e-6; // Differences below this share of the largest weight are those of single precision.
 
 const SCALES = {
   true(map) {
     return map.map((w) => Math.max(0, Math.log(map.length * w) / Math.log(map.length)));
   },
-  stretched(map, most) {
+  stretched(map) {
     const low = map.reduce((a, b) => Math.min(a, b));
-    const width = largest(map) - low;
-    return map.map((w) => (width > STEP * most ? (w - low) / width : 0));
+    const high = largest(map);
+    return map.map((w) => (high - low >= ROUNDING * high ? (w - low) / (high - low) : 0));
   },
 };
 

@@ -100,7 +100,7 @@ class View {
 function drawQuestion(example, footage, playable) {
   const right = example.answer !== null && `right answer: ${example.answer}`;
   const facts = [example.type?.join(", "), `video ${footage.id}`, right];
-  const notes = [...footage.notes, ...(playable ? [] : ["This browser cannot play the video."])];
+  const notes = [...example.notes, ...footage.notes, ...(playable ? [] : ["This browser cannot play the video."])];
   return make("div", { class: "asked" },
     make("h2", {}, example.asked),
     make("p", { class: "facts" }, facts.filter(Boolean).map((fact) => make("span", {}, fact))),

@@ -8,7 +8,7 @@ first card from the start of loading; a filter from the change of its field; a s
 120 ms that the page waits for another. Scrolling moves by 120 pixels a frame, a notch of a wheel; what is kept are the
 times between frames, of which a display of 60 Hz has one every 16.7 ms.
 
-Writes benchmarks/results/pages.json.
+Writes benchmarks/results/pages.json, and the table in docs/explain.md.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, environment, write_result
+from common import RESULTS, ROOT, environment, fill, write_result
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -91,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python benchmarks/pages.py --examples {examples} --cells {cells} --repeats {options.repeats}"
     result = {"command": command, **about, "seed": 0, "frames": options.frames, "pages": cases}
     print(write_result("pages", result, options.results))
+    if options.results == RESULTS:
+        docs = ROOT / "docs" / "explain.md"
+        docs.write_text(fill(docs.read_text(), {"the pages": table(result)}))
 
 
 def build(path: Path, count: int, side: int) -> dict[str, Any]:
@@ -203,6 +206,24 @@ def wait_for_card(page: Page) -> float:
 def quartiles(values: Sequence[float]) -> dict[str, Any]:
     low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
     return {"median": middle, "quartiles": [low, high], "values": list(values)}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The medians, for docs/explain.md."""
+    lines = ["| questions | map | MB | first card, ms | filter, ms | search, ms | between frames, ms | longest, ms |"]
+    lines.append("|---:|---|---:|---:|---:|---:|---:|---:|")
+    for name, case in result["pages"].items():
+        times = [f"{case['milliseconds'][key]['median']:.0f}" for key in ("first_card", "filter", "search")]
+        frames = case["milliseconds_between_frames"]
+        side = name.split(" x ")[-1]
+        cells = [f"{case['examples']:,}", f"{side} x {side}", f"{case['bytes'] / 1e6:.0f}", *times]
+        lines.append(f"| {' | '.join([*cells, *(f'{frames[key]:.1f}' for key in ('median', 'longest'))])} |")
+    repeats = len(next(iter(result["pages"].values()))["milliseconds"]["first_card"])
+    rule = (
+        f"Medians of {repeats} openings on {result['machine']['cores']} cores, without a GPU; a search waits 120 ms for"
+    )
+    rule += " another letter. Scrolling goes a notch of a wheel a frame; 16.7 ms is the pace of the screen."
+    return "\n".join([*lines, "", rule])
 
 
 def brief(case: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from io import BytesIO
 
 import numpy as np
+import pytest
 
 from avground.viz import Attention, Example, Footage, Outline
 from tests.media.clips import level, write_video
@@ -13,15 +14,14 @@ HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> & \u2
 
 
 def jpeg(gray, size=(32, 18)):
-    from PIL import Image
-
     content = BytesIO()
-    Image.new("L", size, gray).convert("RGB").save(content, "JPEG")
+    pytest.importorskip("PIL.Image").new("L", size, gray).convert("RGB").save(content, "JPEG")
     return content.getvalue()
 
 
 def video(folder, name="a.mp4", **settings):
     """Six seconds of gray pictures, 8 a second, 96 x 64, as browsers play them."""
+    pytest.importorskip("av")
     settings = {"seconds": 6, "size": (64, 96), "video_codec": "libx264", "rate": 44_100, **settings}
     return write_video(folder / name, **settings).read_bytes()
 

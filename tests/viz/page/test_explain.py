@@ -51,8 +51,6 @@ def shows(page, panel, gray):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    pytest.importorskip("av")
-    pytest.importorskip("PIL")
     return Footage(6.0, video(tmp_path_factory.mktemp("film")), waveform=np.linspace(0, 1, 50), **frames())
 
 
@@ -207,6 +205,13 @@ def test_answers_say_which_is_right(show):
     assert widths == ["70%", "14%", "7%"]
 
 
+def test_the_right_answer_is_marked_where_it_is_not_the_first(show):
+    page = show(explain_page(features_only(), [example(attention(answer="ten"), answer="one")]))
+    assert texts(page, ".answers em") == ["\u2717 wrong", "\u2713 right"]
+    assert texts(page, ".answers li.right .answer") == ["one \u2713 right"]
+    assert page.locator(".answers .note").count() == 0
+
+
 def test_where_no_answer_is_known_none_is_judged(show):
     shown = example(answer=None, type=None, notes=("Other sound was heard.",))
     page = show(explain_page(features_only(notes=("Made up.",)), [shown]))
@@ -246,7 +251,6 @@ def test_weights_over_time_stand_where_their_seconds_are(show, film):
     ],
 )
 def test_a_video_plays_and_draws(show, tmp_path, name, codecs):
-    pytest.importorskip("av")
     page = show(explain_page(Footage(6.0, video(tmp_path, name, **codecs)), [pair()]))
     shows(page, 1, level(20))
     scrub(page, 0)

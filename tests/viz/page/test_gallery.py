@@ -14,7 +14,6 @@ COUNT = 60
 
 @pytest.fixture(scope="module")
 def material():
-    pytest.importorskip("PIL")
     return split(COUNT, videos=20)
 
 
@@ -27,6 +26,11 @@ def addresses(page):
     """The number of each card that exists, from 1, as in the data set."""
     links = page.locator(".card").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     return [int(link.split("open=")[1]) for link in links]
+
+
+def closed(page):
+    """Wait until the dialog, and what it held, are gone: browsers tell of a closed dialog a little later."""
+    until(page, lambda: page.locator("dialog[open], dialog .view").count() == 0)
 
 
 def sorted_by(examples, key, *, reverse=False):
@@ -156,7 +160,6 @@ def test_heat_can_be_stretched(gallery):
 
 
 def test_only_what_is_near_the_window_exists(show):
-    pytest.importorskip("PIL")
     page = show(gallery_page(*split(1000, videos=10)))
     assert 4 < page.locator(".card").count() < 40
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
@@ -206,15 +209,14 @@ def test_a_card_opens_and_closes_again(gallery):
     assert texts(page, "#place") == ["3 of 60"]
     assert texts(page, "dialog .facts span") == ["Audio-Visual, Counting", "video v2", "right answer: two"]
     page.keyboard.press("Escape")
-    until(page, lambda: page.locator("dialog[open]").count() == 0)
+    closed(page)
     assert page.url.endswith("#")
-    assert page.locator("dialog .view").count() == 0
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#open=3"
     page.locator(".card").nth(1).click()
     page.keyboard.press("n")
     page.keyboard.press("n")
     page.get_by_role("button", name="Close").click()
-    until(page, lambda: page.locator("dialog[open]").count() == 0)
+    closed(page)
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#open=4"
 
 
@@ -232,7 +234,7 @@ def test_next_and_previous_are_those_of_the_chosen(gallery):
     page.get_by_role("button", name="Previous question").click()
     assert page.get_by_role("button", name="Previous question").is_disabled()
     page.go_back()
-    until(page, lambda: page.locator("dialog[open]").count() == 0)
+    closed(page)
     assert addresses(page) == chosen
 
 
@@ -251,7 +253,7 @@ def test_the_address_brings_back_what_was_chosen_and_open(gallery):
     again.locator("dialog[open] .panel").wait_for()
     assert texts(again, "#place") == [f"2 of {len(wanted)}"]
     again.keyboard.press("Escape")
-    until(again, lambda: again.locator("dialog[open]").count() == 0)
+    closed(again)
     assert addresses(again) == wanted
     values = [again.get_by_label(name).input_value() for name in ("Search", "Modality", "Kind", "Answered", "Order")]
     assert values == ["how v1", "Visual", "", "wrong", "sure"]
@@ -269,7 +271,7 @@ def test_an_open_example_may_be_filtered_out(gallery):
     assert texts(page, "#place") == ["filtered out"]
     page.keyboard.press("n")
     page.keyboard.press("Escape")
-    until(page, lambda: page.locator("dialog[open]").count() == 0)
+    closed(page)
     assert len(addresses(page)) == 6
 
 
@@ -290,7 +292,6 @@ def test_without_pictures_or_types_cards_are_grids(show):
 
 
 def test_many_views_in_a_row_leave_no_players_behind(show, tmp_path):
-    pytest.importorskip("av")
     from .material import video
 
     film = Footage(6.0, video(tmp_path, seconds=1, size=32))

@@ -4,7 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from avground.viz import Footage, explain_page
+
+from .material import features_only, frames, pair, video
 
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -16,15 +21,6 @@ def missing(reason):
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def until(page, holds):
-    """Wait until something holds. Playwright's own wait evaluates text, which the pages forbid."""
-    for _ in range(1000):
-        if holds():
-            return
-        page.wait_for_timeout(20)
-    pytest.fail("waited for 20 s")
 
 
 def find_browser():
@@ -80,3 +76,14 @@ def show(browser, tmp_path):
     for context in contexts:
         context.close()
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture(scope="package")
+def film(tmp_path_factory):
+    return Footage(6.0, video(tmp_path_factory.mktemp("film")), waveform=np.linspace(0, 1, 50), **frames())
+
+
+@pytest.fixture
+def still(show):
+    """Two models, without any picture."""
+    return show(explain_page(features_only(), [pair()]))

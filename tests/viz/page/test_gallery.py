@@ -5,9 +5,8 @@ import pytest
 
 from avground.viz import Footage, gallery_page, spread, true_scale
 
-from .conftest import until
+from .hands import PIXELS, texts, until
 from .material import HOSTILE, attention, example, features_only, split
-from .test_explain import PIXELS, texts
 
 COUNT = 60
 

@@ -218,7 +218,7 @@ def table(result: dict[str, Any]) -> str:
         side = name.split(" x ")[-1]
         cells = [f"{case['examples']:,}", f"{side} x {side}", f"{case['bytes'] / 1e6:.0f}", *times]
         lines.append(f"| {' | '.join([*cells, *(f'{frames[key]:.1f}' for key in ('median', 'longest'))])} |")
-    repeats = len(next(iter(result["pages"].values()))["milliseconds"]["first_card"])
+    repeats = len(next(iter(result["pages"].values()))["milliseconds"]["first_card"]["values"])
     rule = (
         f"Medians of {repeats} openings on {result['machine']['cores']} cores, without a GPU; a search waits 120 ms for"
     )

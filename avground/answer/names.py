@@ -1,5 +1,6 @@
 """Names of models for readers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,10 +25,9 @@ def name_models(runs: Sequence[Run], sources: Sequence[str]) -> list[str]:
         sources: Where each came from: a checkpoint, a folder or a name on the hub.
     """
     names = [_name(run) for run in runs]
-    if len(set(names)) < len(names):
-        names = [f"{name} ({_place(source)})" for name, source in zip(names, sources, strict=True)]
-    if len(set(names)) < len(names):
-        names = [f"{name} #{number}" for number, name in enumerate(names, start=1)]
+    for told_apart in ([f"({_place(source)})" for source in sources], [f"#{k + 1}" for k in range(len(sources))]):
+        times = Counter(names)
+        names = [name if times[name] == 1 else f"{name} {more}" for name, more in zip(names, told_apart, strict=True)]
     return names
 
 

@@ -32,3 +32,8 @@ def test_every_model_has_a_name_of_its_own(model):
 )
 def test_models_of_one_name_are_told_apart_by_where_they_come_from(sources, names):
     assert name_models([run(), run()], sources) == names
+
+
+def test_a_name_of_its_own_is_left_as_it_is():
+    sources = ["x/best.pt", "y/best.pt", "x/last.pt"]
+    assert name_models([run(), run("avst"), run()], sources) == ["TJSTG (x) #1", "AVST", "TJSTG (x) #3"]

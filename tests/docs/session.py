@@ -43,8 +43,13 @@ class Session:
         shutil.copytree(ROOT / "examples", self.folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         of_tests = ("PYTEST_", "COV_", "TRITON_")
+        of_servers = ("CI", "BUILD_NUMBER")  # They make pytest tell more than it tells readers.
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(of_tests)},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(of_tests) and name not in of_servers
+            },
             "AVGROUND_CACHE": str(folder / "cache"),
             "BLOCK_STATE": str(self.state),
             "MPLBACKEND": "agg",

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import signal
 import statistics
 import subprocess
@@ -33,6 +34,11 @@ def environment() -> dict[str, Any]:
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "versions": {"avground": avground.__version__, "python": platform.python_version(), "torch": torch.__version__},
     }
+
+
+def browser_path() -> str | None:
+    """Where Chromium, or its like, is installed; None for the one that Playwright brings."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:

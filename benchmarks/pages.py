@@ -12,7 +12,6 @@ Writes benchmarks/results/pages.json, and the table in docs/explain.md.
 """
 
 import argparse
-import shutil
 import statistics
 import tempfile
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, ROOT, environment, fill, write_result
+from common import RESULTS, ROOT, browser_path, environment, fill, write_result
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -77,8 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     about = environment()
     cases = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
         about["versions"] |= {"chromium": browser.version, "playwright": version("playwright")}
         for count in options.examples:
             for side in options.cells:

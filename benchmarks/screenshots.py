@@ -8,13 +8,12 @@ What is finished is not done again.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
 
-from common import ROOT
+from common import ROOT, browser_path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -42,7 +41,7 @@ def main() -> None:
     command("explain", VIDEO, QUESTION, *models, *data, "--output", explain)
     command("gallery", *models, *data, "--output", gallery)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
         shoot(browser, explain, "explain-1280", 1280, "light")
         shoot(browser, explain, "explain-390", 390, "dark")
         shoot(browser, gallery, "gallery-1280", 1280, "light", video=False)

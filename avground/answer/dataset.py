@@ -93,7 +93,8 @@ class AnsweredData:
             [record.video_id for record in records],
             audio_ids=[record.audio_id or record.video_id for record in records],
         )
-        by_model = {name: self._answers(model, records) for name, model in self.models.items()}
+        seconds = {video_id: self._starts(video_id) for video_id in {record.video_id for record in records}}
+        by_model = {name: self._answers(model, records, seconds) for name, model in self.models.items()}
         examples = []
         for record in records:
             answers = {name: next(given) for name, given in by_model.items()}
@@ -153,7 +154,10 @@ class AnsweredData:
         """The second of a video that each segment stands for; those behind its end stand for its last one."""
         t, layout = self.splits.features.segments, self.splits.features.kinds["visual"].layout
         path, rows = self.video_file(video_id), layout
-        length = None if path is None else read_length(path)
+        try:
+            length = None if path is None else read_length(path)
+        except DataError:  # A video that cannot be read is taken to be long enough; its footage says so.
+            length = None
         if length is not None:
             rows = min(layout, max(1, int(length * self._rate + 0.5)))
         return [float(row / self._rate) for row in sample_rows(rows, layout, t)]
@@ -167,11 +171,12 @@ class AnsweredData:
                 notes.append(f"{name} did not read: {', '.join(left_out)}.")
         return tuple(notes)
 
-    def _answers(self, model: PretrainedModel, records: Sequence[Record]) -> Iterator[Answer]:
-        """Answers in the order of the records, a batch at a time."""
+    def _answers(
+        self, model: PretrainedModel, records: Sequence[Record], seconds: Mapping[str, Sequence[float]]
+    ) -> Iterator[Answer]:
+        """Answers in the order of the records, a batch at a time; with the second of each segment of each video."""
         known, features = model.vocabulary, self.splits.features
         length = max(self.splits.question_length, *(len(record.words) for record in records))
-        seconds = {video_id: self._seconds(video_id) for video_id in {record.video_id for record in records}}
         for first in range(0, len(records), _BATCH):
             batch = records[first : first + _BATCH]
             numbers = [
@@ -192,14 +197,6 @@ class AnsweredData:
                     seconds=seconds[record.video_id],
                     template=record.template,
                 )
-
-    def _seconds(self, video_id: str) -> list[float]:
-        """The second that each segment stands for, where a video that cannot be read is taken to be long enough."""
-        try:
-            return self._starts(video_id)
-        except DataError:
-            t = self.splits.features.segments
-            return [self.seconds * place / t for place in range(t)]
 
 
 def outlines_of(record: Record, truth: Truth | None) -> tuple[Outline, ...]:

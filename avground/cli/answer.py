@@ -21,17 +21,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("video", metavar="VIDEO", type=Path)
     parser.add_argument("questions", metavar="QUESTION", nargs="+")
+    add_model(parser)
+    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where to begin (default: 0)")
+    parser.add_argument("--top", type=int, default=3, help="answers and seconds to print (default: 3)")
+    parser.add_argument("--json", action="store_true", help="print JSON, with all answers and seconds")
+    add_extractors(parser)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The options that say which model, and where it runs."""
     parser.add_argument(
         "--checkpoint",
         metavar="MODEL",
         required=True,
         help="best.pt of a training run, a folder that avground export wrote, or a name on Hugging Face's hub",
     )
-    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where to begin (default: 0)")
-    parser.add_argument("--top", type=int, default=3, help="answers and seconds to print (default: 3)")
-    parser.add_argument("--json", action="store_true", help="print JSON, with all answers and seconds")
     parser.add_argument("--device", choices=DEVICES, default="auto")
-    add_extractors(parser)
 
 
 def add_extractors(parser: argparse.ArgumentParser) -> None:

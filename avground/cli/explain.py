@@ -19,14 +19,14 @@ from pathlib import Path
 from avground.answer.dataset import AnsweredData
 from avground.answer.explain import explain_video
 from avground.answer.names import name_models
-from avground.cli.answer import add_extractors, make_answerer
+from avground.cli.answer import add_extractors, add_model, make_answerer
+from avground.cli.output import check_new_file
 from avground.data import Record
 from avground.data.annotations import question_words
 from avground.data.files import atomic_file
 from avground.errors import ConfigError, DataError, check_whole
 from avground.hub import PretrainedModel
 from avground.media.preview import LEAST_HEIGHT
-from avground.training import DEVICES
 from avground.viz import Example, Footage, explain_page
 
 
@@ -44,16 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_models(parser: argparse.ArgumentParser) -> None:
     """The options that say which models."""
-    parser.add_argument(
-        "--checkpoint",
-        metavar="MODEL",
-        required=True,
-        help="best.pt of a training run, a folder that avground export wrote, or a name on Hugging Face's hub",
-    )
+    add_model(parser)
     parser.add_argument(
         "--compare", metavar="MODEL", action="append", default=[], help="another one beside it; may be given again"
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -113,10 +107,7 @@ def check_output(options: argparse.Namespace) -> None:
         raise ConfigError(f"--output: expected a folder that can be written to, got {folder}")
     if options.output.is_dir():
         raise ConfigError(f"--output: expected a file, got the folder {options.output}")
-    if options.output.exists() and not options.overwrite:
-        raise ConfigError(
-            f"--output: expected a new file, got {options.output}, which exists: choose another, or say --overwrite"
-        )
+    check_new_file(options.output, options.overwrite)
 
 
 def write_page(path: Path, page: str) -> None:

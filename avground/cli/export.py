@@ -13,6 +13,7 @@ MODEL may also be such a folder, or the name of a model on the hub. A folder is 
 import argparse
 from pathlib import Path
 
+from avground.cli.output import check_new_file
 from avground.errors import ConfigError
 from avground.hub import PretrainedModel
 
@@ -42,10 +43,8 @@ def run(options: argparse.Namespace) -> int:
     is_file = suffix in (_ONNX, _PROGRAM)
     if options.map_size and not is_file:
         raise ConfigError(f"--map-size: expected an --output of NAME{_ONNX} or NAME{_PROGRAM} with it, got {output}")
-    if is_file and output.exists() and not options.overwrite:
-        raise ConfigError(
-            f"--output: expected a new file, got {output}, which exists: choose another, or say --overwrite"
-        )
+    if is_file:
+        check_new_file(output, options.overwrite)
     trained = PretrainedModel.load(options.model)
     map_size = None if options.map_size is None else tuple(options.map_size)
     if suffix == _ONNX:

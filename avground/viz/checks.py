@@ -78,6 +78,18 @@ def check_starts(starts: ArrayLike, t: int | None = None) -> NDArray[np.float64]
     return seconds
 
 
+def check_waveform(waveform: ArrayLike) -> NDArray[np.float64]:
+    """The largest amplitude in each of m equal parts of a video, if they are from 0 to 1.
+
+    Raises:
+        DataError: names what was expected and what came.
+    """
+    wave = check_numbers("waveform", waveform, 1)
+    if wave.min() < 0 or wave.max() > 1:
+        raise DataError(f"waveform: expected amplitudes from 0 to 1, got {wave.min():g} to {wave.max():g}")
+    return wave
+
+
 def check_frames(frames: ArrayLike, t: int) -> NDArray[np.uint8]:
     """Pictures of t segments, if they are (t, H, W, 3) of uint8.
 

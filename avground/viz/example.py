@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avground.errors import DataError, brief, check_positive
-from avground.viz.checks import check_numbers, check_starts, check_weights
+from avground.viz.checks import check_numbers, check_starts, check_waveform, check_weights
 
 
 class Attention:
@@ -125,9 +125,7 @@ class Footage:
             if not frame.startswith(b"\xff\xd8"):
                 raise DataError(f"frames: expected JPEG files, got one that begins with {frame[:4]!r}")
         if self.waveform is not None:
-            wave = check_numbers("waveform", self.waveform, 1)
-            if wave.min() < 0 or wave.max() > 1:
-                raise DataError(f"waveform: expected amplitudes from 0 to 1, got {wave.min():g} to {wave.max():g}")
+            check_waveform(self.waveform)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from avground.errors import DataError, check_positive
 from avground.ops.divergence import js_divergence
-from avground.viz.checks import check_frames, check_numbers, check_starts, check_weights
+from avground.viz.checks import check_frames, check_starts, check_waveform, check_weights
 from avground.viz.scale import spread
 from avground.viz.style import AUDIO, FAINT, GROUND, INK, VISUAL, styled
 
@@ -137,9 +137,7 @@ def _draw_frames(axis: "Axes", frames: NDArray[np.uint8], begins: Row, size: tup
 
 
 def _draw_waveform(axis: "Axes", waveform: ArrayLike, end: float) -> None:
-    wave = check_numbers("waveform", waveform, 1)
-    if wave.min() < 0 or wave.max() > 1:
-        raise DataError(f"waveform: expected amplitudes from 0 to 1, got {wave.min():g} to {wave.max():g}")
+    wave = check_waveform(waveform)
     axis.stairs(wave, np.linspace(0, end, len(wave) + 1), baseline=-wave, fill=True, color=FAINT)
     axis.set(ylim=(-1.05, 1.05), yticks=[-1, 0, 1], ylabel="amplitude\n(full scale)")
 

@@ -91,7 +91,7 @@ class AnsweredData:
         features = self.splits.features
         features.check(
             [record.video_id for record in records],
-            audio_ids=[record.audio_id or record.video_id for record in records],
+            audio_ids=[record.heard_id for record in records],
         )
         seconds = {video_id: self._starts(video_id) for video_id in {record.video_id for record in records}}
         by_model = {name: self._answers(model, records, seconds) for name, model in self.models.items()}
@@ -183,7 +183,7 @@ class AnsweredData:
                 known.encode(record.words, length, where=record.where, unknown=model.run.unknown_words)
                 for record in batch
             ]
-            audio = features.audio([record.audio_id or record.video_id for record in batch])
+            audio = features.audio([record.heard_id for record in batch])
             visual = features.visual([record.video_id for record in batch])
             with torch.inference_mode():
                 out = model.model(*(part.to(self.device) for part in (audio, visual, torch.tensor(numbers))))

@@ -78,7 +78,7 @@ def _missing_features(
 ) -> dict[str, Any]:
     records = [record for file in files for record in file.records]
     seen = dict.fromkeys(record.video_id for record in records)
-    heard = dict.fromkeys(record.audio_id or record.video_id for record in records)
+    heard = dict.fromkeys(record.heard_id for record in records)
     found = open_features(features, segments=1, audio=audio, visual=visual)
     missing = found.missing(video_ids=seen, audio_ids=heard)
     return {"path": str(features), "missing": missing, "needed": {"audio": len(heard), "visual": len(seen)}}

@@ -82,6 +82,11 @@ class Record:
     row: int | None = field(default=None, compare=False)
 
     @property
+    def heard_id(self) -> str:
+        """The video whose sound is heard."""
+        return self.audio_id or self.video_id
+
+    @property
     def matched(self) -> bool:
         """Whether the sound heard is the video's own."""
         return self.audio_id in (None, self.video_id)

@@ -41,7 +41,7 @@ def group_videos(records: Iterable[Record]) -> dict[str, str]:
 
     for record in records:
         seen = find(base_video(record.video_id))
-        heard = find(base_video(record.audio_id or record.video_id))
+        heard = find(base_video(record.heard_id))
         parent[max(seen, heard)] = min(seen, heard)
     return {video: find(video) for video in parent}
 

@@ -52,7 +52,7 @@ class QuestionFile:
     @cached_property
     def videos(self) -> set[str]:
         """The videos that are seen or heard."""
-        return {video for record in self.records for video in (record.video_id, record.audio_id or record.video_id)}
+        return {video for record in self.records for video in (record.video_id, record.heard_id)}
 
     @cached_property
     def base_videos(self) -> set[str]:
@@ -181,8 +181,7 @@ def _repeated(records: Sequence[Record]) -> dict[str, Any]:
 def _overlap(first: QuestionFile, second: QuestionFile) -> dict[str, Any]:
     common = first.base_videos & second.base_videos
     about = sum(
-        base_video(record.video_id) in common or base_video(record.audio_id or record.video_id) in common
-        for record in second.records
+        base_video(record.video_id) in common or base_video(record.heard_id) in common for record in second.records
     )
     return {
         "files": [str(first.path), str(second.path)],

@@ -108,7 +108,7 @@ class MusicAVQA(Dataset[dict[str, Tensor]]):
             [vocabulary.answer_index(record.answer, where=record.where) for record in self.records]
         )
         self.video_ids = [record.video_id for record in self.records]
-        self.audio_ids = [record.audio_id or record.video_id for record in self.records]
+        self.audio_ids = [record.heard_id for record in self.records]
         self.matched = torch.tensor([record.matched for record in self.records])
         others = () if negatives is None else negatives.video_ids
         features.check([*self.video_ids, *others], audio_ids=self.audio_ids, progress=progress)

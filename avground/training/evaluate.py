@@ -143,10 +143,7 @@ def shuffle_videos(records: Iterable[Record], what: Shuffle, seed: int = 0) -> l
     other = {videos[a]: videos[b] for a, b in zip(order, np.roll(order, -1), strict=True)}
     if what == "audio":
         return [replace(record, audio_id=other[record.video_id]) for record in records]
-    return [
-        replace(record, video_id=other[record.video_id], audio_id=record.audio_id or record.video_id)
-        for record in records
-    ]
+    return [replace(record, video_id=other[record.video_id], audio_id=record.heard_id) for record in records]
 
 
 def _metric(dataset: MusicAVQA, truth: Truth, fabric: Fabric) -> GroundingMetric:

@@ -117,7 +117,7 @@ def load_splits(run: Run, *, keep: Keep = "auto") -> Splits:
 def _videos_of(records: Mapping[str, list[Record]]) -> tuple[list[str], list[str]]:
     """The videos seen and the videos heard in some questions, each once."""
     every = [record for name in SPLITS for record in records[name]]
-    heard = dict.fromkeys(record.audio_id or record.video_id for record in every)
+    heard = dict.fromkeys(record.heard_id for record in every)
     return list(dict.fromkeys(record.video_id for record in every)), list(heard)
 
 

@@ -91,6 +91,8 @@ def test_row(row, questions):
         ({"unmatch_audio": float("nan")}, "matched", True),
         ({"unmatch_audio": "00000001"}, "matched", False),
         ({"unmatch_audio": "00000108"}, "matched", True),
+        ({"unmatch_audio": "00000001"}, "heard_id", "00000001"),
+        ({"unmatch_audio": float("nan")}, "heard_id", "00000108"),
         ({"split": "tail"}, "frequency", "tail"),
         ({"split": "head"}, "frequency", "head"),
         ({"split": "test"}, "frequency", None),
